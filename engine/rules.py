@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -143,9 +142,7 @@ RULE_TYPES: Mapping[str, type[ToolRule]] = {
 }
 
 
-@cache
-def _adapter(rule_type: type[ToolRule]) -> TypeAdapter[ToolRule]:
-    return TypeAdapter(rule_type)
+_ADAPTERS: Mapping[str, TypeAdapter[ToolRule]] = {name: TypeAdapter(rule) for name, rule in RULE_TYPES.items()}
 
 
 def parse_rule(json: Mapping[str, Any]) -> ToolRule:
@@ -159,7 +156,7 @@ def parse_rule(json: Mapping[str, Any]) -> ToolRule:
         raise RuleError(f"Unknown tool rule type {name!r}; use one of {', '.join(RULE_TYPES)}.")
     known = {known_field.name for known_field in fields(rule_type)}
     try:
-        rule = _adapter(rule_type).validate_python({key: value for key, value in json.items() if key in known})
+        rule = _ADAPTERS[rule_type.type].validate_python({key: value for key, value in json.items() if key in known})
     except ValidationError as error:
         raise RuleError(_explain(rule_type, error)) from error
     if not rule.tool_name:
@@ -176,5 +173,5 @@ def _explain(rule_type: type[ToolRule], error: ValidationError) -> str:
 
 def dump_rule(rule: ToolRule) -> dict[str, Any]:
     """The rule as the Letta API writes it."""
-    facts: dict[str, Any] = _adapter(type(rule)).dump_python(rule, mode="json")
+    facts: dict[str, Any] = _ADAPTERS[rule.type].dump_python(rule, mode="json")
     return {"tool_name": facts.pop("tool_name"), "type": rule.type, "prompt_template": None, **facts}
