@@ -1,0 +1,197 @@
+"""Settings. Every environment variable is read here and only here; README.md has the table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONCE, NONE, SELF
+from cryptography.fernet import Fernet
+
+from ade import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+ADE_HOST = env.text("ADE_HOST", "127.0.0.1")
+ADE_PORT = env.whole("ADE_PORT", 8283, least=1)
+ADE_DATA_DIR = Path(env.text("ADE_DATA_DIR") or BASE_DIR / "data").resolve()
+ADE_DATA_DIR.mkdir(parents=True, exist_ok=True)
+ADE_API_KEY = env.text("ADE_API_KEY")
+ADE_ADMIN_PASSWORD = env.text("ADE_ADMIN_PASSWORD")
+ADE_TOOL_TIMEOUT = env.seconds("ADE_TOOL_TIMEOUT", 60.0)
+ADE_MAX_CALLS = env.whole("ADE_MAX_CALLS", 64, least=1)
+ADE_PUBLIC_URL = env.text("ADE_PUBLIC_URL").rstrip("/")
+ADE_TOOL_PATHS = tuple(env.listed("ADE_TOOL_PATHS"))
+
+SECRET_KEY = env.kept_secret("ADE_SECRET_KEY", ADE_DATA_DIR / "secret_key")
+ADE_ENCRYPTION_KEY = env.kept_secret(
+    "ADE_ENCRYPTION_KEY", ADE_DATA_DIR / "encryption_key", lambda: Fernet.generate_key().decode()
+)
+
+OPENAI_API_KEY = env.text("OPENAI_API_KEY")
+OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
+ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
+ANTHROPIC_BASE_URL = env.text("ANTHROPIC_BASE_URL")
+
+DEBUG = env.switch("ADE_DEBUG", default=False)
+ALLOWED_HOSTS = env.listed("ADE_ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]", "testserver"]
+CSRF_TRUSTED_ORIGINS = [ADE_PUBLIC_URL] if ADE_PUBLIC_URL else []
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "django_htmx",
+    "ninja",
+    "template_partials",
+    "access",
+    "tools",
+    "agents",
+    "runs",
+    "api",
+    "ade",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "access.middleware.SignInRequired",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "ade.urls"
+ASGI_APPLICATION = "ade.asgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "ade.context.shell",
+            ],
+        },
+    }
+]
+
+_SQLITE_OPTIONS = {
+    # Measured: without IMMEDIATE most read-then-write transactions fail with "database is locked" under load.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
+}
+DATABASE_URL = env.text("DATABASE_URL")
+if DATABASE_URL:
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+    if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        DATABASES["default"]["OPTIONS"] = dict(_SQLITE_OPTIONS)
+    else:
+        DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 2, "max_size": 10}
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(ADE_DATA_DIR / "tandem.sqlite3"),
+            "OPTIONS": dict(_SQLITE_OPTIONS),
+            # A file, not memory: runs use real transactions from several threads.
+            "TEST": {"NAME": str(ADE_DATA_DIR / "test.sqlite3")},
+        }
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL")
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
+
+AUTH_USER_MODEL = "access.Person"
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "tandem_session"
+CSRF_COOKIE_NAME = "tandem_csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ADE_PUBLIC_URL.startswith("https://")
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ADE_PUBLIC_URL.startswith("https://") else None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 << 20
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        # CodeMirror writes a <style> element; it is given the nonce.
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATIC_ROOT = ADE_DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+TESTING = "pytest" in sys.modules
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG or TESTING
+        else "servestatic.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+SERVESTATIC_USE_FINDERS = DEBUG
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("ADE_LOG_LEVEL", "INFO").upper()},
+    "loggers": {
+        "daphne.http_protocol": {"level": "WARNING"},
+        "daphne.server": {"level": "WARNING"},
+        "daphne.ws_protocol": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "django.channels.server": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,17 @@
+"""Where everything is."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="agents:list"), name="home"),
+    path("", include("access.urls")),
+    path("agents/", include("agents.urls")),
+    path("tools/", include("tools.urls")),
+    path("runs/", include("runs.urls")),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,226 @@
+"""What happened and is happening. The event log is the truth; the other rows are drawn from it in the same transaction."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.db import models
+from django.db.models import Q
+
+from agents.models import Agent
+from engine.ids import new_id
+from engine.specs import CallState, Mode, Outcome, RunStatus, StopReason
+
+
+def _choices(*kinds: type) -> list[tuple[str, str]]:
+    return [(str(member), str(member).replace("_", " ")) for kind in kinds for member in kind]  # type: ignore[attr-defined]
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    """Questions about runs."""
+
+    def live(self) -> RunQuerySet:
+        """Waiting or running."""
+        return self.filter(status__in=[RunStatus.CREATED, RunStatus.RUNNING])
+
+    def running(self) -> RunQuerySet:
+        return self.filter(status=RunStatus.RUNNING)
+
+    def awaiting_approval(self) -> RunQuerySet:
+        """Ended with calls that nobody has decided yet."""
+        return self.filter(stop_reason=StopReason.REQUIRES_APPROVAL, resumed_by__isnull=True)
+
+
+class Run(models.Model):
+    """One execution for one input.
+
+    `input` is a list of {"role", "content", "otid"?, "name"?}; `decisions` a list of {"call_id", "approve", "reason"} where
+    the run carries out an approval. `epoch` counts the workers that have taken the run; every write of a run
+    carries it. Times of the summary are seconds: `wall_seconds` of all batches, `work_seconds` the sum of their
+    calls' durations, `saved_seconds` the difference.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "run"), editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="runs")
+    status = models.CharField(max_length=16, choices=_choices(RunStatus), default=RunStatus.CREATED)
+    stop_reason = models.CharField(max_length=32, choices=_choices(StopReason), blank=True)
+    error = models.TextField(blank=True)
+    input = models.JSONField(default=list, blank=True)
+    decisions = models.JSONField(default=list, blank=True)
+    resumes_run = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="resumed_by"
+    )
+    started_by = models.CharField(max_length=120, blank=True)
+    is_background = models.BooleanField(default=False)
+    is_token_streamed = models.BooleanField(default=False)
+    max_steps = models.PositiveIntegerField(default=50)
+    request_digest = models.CharField(max_length=64, blank=True, db_index=True)
+    epoch = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=64, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    last_seq = models.PositiveIntegerField(default=0)
+    last_delta_seq = models.PositiveIntegerField(default=0)
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    step_count = models.PositiveIntegerField(default=0)
+    batch_count = models.PositiveIntegerField(default=0)
+    call_count = models.PositiveIntegerField(default=0)
+    wall_seconds = models.FloatField(default=0)
+    work_seconds = models.FloatField(default=0)
+    saved_seconds = models.FloatField(default=0)
+    usage = models.JSONField(default=dict, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent"], condition=Q(status=RunStatus.RUNNING), name="one_running_run_per_agent"
+            )
+        ]
+        indexes = [models.Index(fields=["status", "created_at"]), models.Index(fields=["agent", "created_at"])]
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def is_ended(self) -> bool:
+        return RunStatus(self.status).is_ended
+
+
+class Step(models.Model):
+    """One model response and its tool calls. A step that waits for approval is finished by the run that resumes it."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "step"), editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    index = models.PositiveIntegerField()
+    model = models.CharField(max_length=200)
+    status = models.CharField(max_length=16, default="pending")
+    finish_reason = models.CharField(max_length=16, blank=True)
+    parallel = models.BooleanField(default=False)
+    reason = models.TextField(blank=True)
+    usage = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+    responded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["index"]
+        constraints = [models.UniqueConstraint(fields=["run", "index"], name="step_index_once")]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class ToolCall(models.Model):
+    """One call of a batch: the journal row that decides what a worker that takes over still has to do."""
+
+    id = models.CharField(primary_key=True, max_length=64, editable=False)
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="calls")
+    run = models.ForeignKey(
+        Run, on_delete=models.CASCADE, related_name="calls", help_text="The run that carries it out"
+    )
+    index = models.PositiveIntegerField(help_text="Its place in the model's order, from 0")
+    name = models.CharField(max_length=128, db_index=True)
+    provider_id = models.CharField(max_length=128, blank=True)
+    arguments = models.TextField(blank=True)
+    needs_approval = models.BooleanField(default=False)
+    state = models.CharField(max_length=16, choices=_choices(CallState, Outcome), default=CallState.QUEUED)
+    phase = models.PositiveIntegerField(null=True, blank=True)
+    mode = models.CharField(max_length=16, choices=_choices(Mode), blank=True)
+    reason = models.TextField(blank=True)
+    waits_for = models.TextField(blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    text = models.TextField(blank=True)
+    full_text = models.TextField(blank=True)
+    stdout = models.TextField(blank=True)
+    stderr = models.TextField(blank=True)
+    queued_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["step__index", "index"]
+        constraints = [models.UniqueConstraint(fields=["step", "index"], name="call_index_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"
+
+    @property
+    def is_ended(self) -> bool:
+        return self.state in set(Outcome)
+
+
+class Message(models.Model):
+    """One message of an agent's history.
+
+    `position` orders the history; it is None while the message's run waits its turn. `content` is a text or a list
+    of parts; `calls` are {"id", "name", "arguments", "needs_approval"} of an assistant message; `returns` are
+    {"call_id", "name", "outcome", "text", "stdout", "stderr"} of a tool message, in the model's order (rule 3.6);
+    `decisions` those of an approval.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "message"), editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="messages")
+    run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages")
+    step = models.ForeignKey(Step, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages")
+    position = models.PositiveBigIntegerField(null=True, blank=True)
+    role = models.CharField(max_length=16)
+    content = models.JSONField(default=str, blank=True)
+    name = models.CharField(max_length=200, blank=True)
+    sender_id = models.CharField(max_length=200, blank=True)
+    otid = models.CharField(max_length=200, blank=True)
+    reasoning = models.TextField(blank=True)
+    reasoning_signature = models.TextField(blank=True)
+    calls = models.JSONField(default=list, blank=True)
+    returns = models.JSONField(default=list, blank=True)
+    decisions = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["agent", "position"], name="message_position_once")]
+
+    def __str__(self) -> str:
+        return f"{self.role} message {self.id}"
+
+
+class RunEvent(models.Model):
+    """One fact of a run's log: (run, seq) without gaps from 1 (rule 7.1)."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
+    seq = models.PositiveIntegerField()
+    type = models.CharField(max_length=32)
+    at = models.DateTimeField()
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="event_seq_once")]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.type}"
+
+
+class RunDelta(models.Model):
+    """A piece of a model's answer while it streams: never part of the log, deleted an hour after the run has ended.
+
+    `kind` is text, reasoning or call; a call's piece has `call` {"index", "id", "name"} besides its text.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="deltas")
+    delta_seq = models.PositiveIntegerField()
+    after_seq = models.PositiveIntegerField(help_text="The last event of the log when it came")
+    step_id = models.CharField(max_length=64)
+    kind = models.CharField(max_length=16)
+    text = models.TextField()
+    call = models.JSONField(null=True)
+
+    class Meta:
+        ordering = ["delta_seq"]
+        constraints = [models.UniqueConstraint(fields=["run", "delta_seq"], name="delta_seq_once")]
+
+    def __str__(self) -> str:
+        return f"delta {self.delta_seq}"

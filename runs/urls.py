@@ -1,0 +1,6 @@
+"""Pages of runs."""
+
+from django.urls import URLPattern
+
+app_name = "runs"
+urlpatterns: list[URLPattern] = []
