@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class AgentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "agents"
+
+    def ready(self) -> None:
+        from agents.roster import follow_rename
+        from tools.library import RENAME_FOLLOWERS
+
+        RENAME_FOLLOWERS.append(follow_rename)

@@ -1,0 +1,173 @@
+"""The library of tools: here and only here a tool is made, changed and deleted, whoever asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from access import activity
+from access.activity import Actor
+from access.changes import assign, explain, save_changes
+from tools.models import Tool
+from tools.problems import Problem, SourceError
+from tools.source import ToolSource, read_source
+
+# What may be said about a tool besides its source. Its name is always that of the function.
+CHANGEABLE = frozenset(
+    {
+        "description",
+        "source_code",
+        "source_type",
+        "json_schema",
+        "args_json_schema",
+        "tags",
+        "enable_parallel_execution",
+        "default_requires_approval",
+        "return_char_limit",
+        "timeout_seconds",
+        "max_concurrency",
+        "lock_group",
+        "safe_to_retry",
+        "network",
+        "pip_requirements",
+        "npm_requirements",
+        "metadata",
+    }
+)
+_SHAPES_THE_SCHEMA = frozenset({"source_code", "json_schema", "args_json_schema", "description"})
+
+# Told the old and the new name in the same transaction, whenever a tool is renamed.
+RENAME_FOLLOWERS: list[Callable[[str, str], None]] = []
+
+
+class ToolProblem(ValueError):
+    """A tool that cannot be as it was asked for. The text is for a person; `problems` name lines of the source."""
+
+    def __init__(self, text: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(text)
+        self.problems = problems
+
+
+class NameTaken(ToolProblem):
+    """Another tool already has the name of this function."""
+
+
+def create_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) -> Tool:
+    """A new tool. Raises NameTaken where its function's name is in use, ToolProblem for everything else."""
+    given = {**fields, "source_code": source_code}
+    derived = _derive(given, before=None)
+    with transaction.atomic():
+        if Tool.objects.filter(name=derived["name"]).exists():
+            raise NameTaken(f"There is already a tool called {derived['name']}. Name the function differently.")
+        return _insert(actor, {**given, **derived})
+
+
+def upsert_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) -> tuple[Tool, bool]:
+    """The tool that the source's function names, made or changed; True where it was made. Unsent fields stay."""
+    given = {**fields, "source_code": source_code}
+    derived = _derive(given, before=None)
+    with transaction.atomic():
+        tool = Tool.objects.select_for_update().filter(name=derived["name"]).first()
+        if tool is None:
+            return _insert(actor, {**given, **derived}), True
+        return _change(actor, tool, {**given, **derived}), False
+
+
+def change_tool(actor: Actor, tool: Tool, changes: Mapping[str, Any]) -> Tool:
+    """The tool with only these fields changed; new source gives a new schema, and maybe a new name.
+
+    Works on the tool as it is stored now, never on what the caller holds. Raises ToolProblem, and Tool.DoesNotExist
+    where it has been deleted meanwhile.
+    """
+    with transaction.atomic():
+        stored = Tool.objects.select_for_update().get(pk=tool.pk)
+        derived = _derive(changes, before=stored) if _SHAPES_THE_SCHEMA & changes.keys() else {}
+        name = derived.get("name", stored.name)
+        if name != stored.name and Tool.objects.filter(name=name).exists():
+            raise NameTaken(f"There is already a tool called {name}. Name the function differently.")
+        return _change(actor, stored, {**changes, **derived})
+
+
+def delete_tool(actor: Actor, tool: Tool) -> None:
+    """The tool is gone, and detached from every agent. What it did stays in the runs."""
+    with transaction.atomic():
+        activity.note(actor, "deleted", target_id=tool.pk, target_name=tool.name)
+        tool.delete()
+
+
+def _insert(actor: Actor, given: Mapping[str, Any]) -> Tool:
+    tool = Tool()
+    assign(tool, _known(given))
+    _check(tool.full_clean)
+    tool.save(force_insert=True)
+    activity.note(actor, "created", target_id=tool.pk, target_name=tool.name)
+    return tool
+
+
+def _change(actor: Actor, tool: Tool, given: Mapping[str, Any]) -> Tool:
+    old_name = tool.name
+    changes = assign(tool, _known(given))
+    if not changes:
+        return tool
+    _check(lambda: save_changes(tool, changes))
+    if tool.name != old_name:
+        for follow in RENAME_FOLLOWERS:
+            follow(old_name, tool.name)
+    activity.note(actor, "changed", target_id=tool.pk, target_name=tool.name, changes=changes)
+    return tool
+
+
+def _check(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except ValidationError as error:
+        raise ToolProblem(explain(error)) from error
+
+
+def _known(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given fields; `metadata` null empties it, and the name comes from the source alone."""
+    unknown = given.keys() - CHANGEABLE - {"name"}
+    if unknown:
+        raise ToolProblem(f"A tool has no field {', '.join(sorted(unknown))}.")
+    return dict(given)
+
+
+def _derive(given: Mapping[str, Any], before: Tool | None) -> dict[str, Any]:
+    """Name, description and schema that the given fields lead to; `before` is the tool that they change, if any."""
+    if given.get("source_type") not in (None, "python", "json"):
+        raise ToolProblem(f"Tools are written in Python; source_type {given['source_type']!r} does not run here.")
+    wanted = given.get("json_schema") or {}
+    source = _read(given, before, wanted)
+    name = str(wanted.get("name") or source.name)
+    if name != source.name:
+        raise ToolProblem(
+            f"json_schema is called {name!r}, but the function is called {source.name!r}: make them agree."
+        )
+    is_new_text = before is None or given.get("source_code") is not None
+    kept = "" if is_new_text or before is None else before.description
+    description = given.get("description") or wanted.get("description") or kept or source.description
+    return {
+        "name": source.name,
+        "source_type": "python",
+        "description": description,
+        "json_schema": {**source.json_schema, "description": description},
+    }
+
+
+def _read(given: Mapping[str, Any], before: Tool | None, wanted: Mapping[str, Any]) -> ToolSource:
+    """The source as it will be. A schema that was sent stands instead of the signature's; so does one sent earlier."""
+    code = given.get("source_code")
+    arguments = given.get("args_json_schema") or wanted.get("parameters")
+    if before is not None:
+        code = before.source_code if code is None else code
+        if arguments is None and "args_json_schema" not in given:
+            arguments = before.args_json_schema
+        if arguments is None and given.get("source_code") is None:
+            arguments = before.parameters
+    try:
+        return read_source(code or "", arguments)
+    except SourceError as error:
+        raise ToolProblem(str(error), error.problems) from error
