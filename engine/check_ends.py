@@ -53,7 +53,7 @@ def _held_at_end(story: Story) -> frozenset[str]:
     last = story.last
     if last is None or last.type != "run.ended" or last.data.get("stop_reason") != "requires_approval":
         return frozenset()
-    waiting = [batch for batch in story.batches[-1:] if batch.held]
+    waiting = [batch for batch in story.batches[-1:] if batch.was_held and not batch.is_decided]
     return frozenset(call.id for batch in waiting for call in batch.calls)
 
 
@@ -166,4 +166,5 @@ def _may_stay_open(batch: LoggedBatch, mark: Mark) -> bool:
     """A run may end with its batch open where it waits for a decision or was broken off."""
     if mark.row.type != "run.ended":
         return False
-    return bool(batch.held) or mark.text("status") in {"cancelled", "failed"}
+    is_held = batch.was_held and mark.text("stop_reason") == "requires_approval"
+    return is_held or mark.text("status") in {"cancelled", "failed"}

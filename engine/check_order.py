@@ -104,7 +104,7 @@ def check_phases(story: Story) -> Iterator[Finding]:
 
 def _spans(story: Story, batch: LoggedBatch) -> Iterator[tuple[LoggedPlan, int]]:
     ends = [plan.mark.place for plan in batch.plans[1:]] + [len(story.marks)]
-    yield from zip(batch.plans, ends, strict=True)
+    yield from zip(batch.plans, ends, strict=False)  # one end too many where there is no plan
 
 
 def _check_phase_starts(batch: LoggedBatch, plan: LoggedPlan, until: int) -> Iterator[Finding]:
@@ -128,10 +128,13 @@ def _has_ended_by(call: LoggedCall, start: Mark) -> bool:
 def _check_overlaps(story: Story) -> Iterator[Finding]:
     """Two calls that run at once must be of the same parallel phase of the same plan."""
     running: dict[str, tuple[Mark, LoggedCall]] = {}
-    partners = _partners(story)
+    partners: dict[str, frozenset[str]] = {}
+    plans = {plan.mark.place: plan for batch in story.batches for plan in batch.plans}
     for mark in story.marks:
         if mark.row.type == "run.started":
             running.clear()
+        if mark.place in plans:
+            partners.update(_partners(plans[mark.place]))
         if mark.row.type not in {"call.started", "call.ended"}:
             continue
         call = story.calls[mark.text("call_id")]
@@ -145,13 +148,9 @@ def _check_overlaps(story: Story) -> Iterator[Finding]:
         running[call.id] = (mark, call)
 
 
-def _partners(story: Story) -> dict[str, frozenset[str]]:
-    """The calls that each call may run together with: those of its parallel phase in the latest plan that has it."""
-    partners: dict[str, frozenset[str]] = {}
-    for batch in story.batches:
-        for plan in batch.plans:
-            for phase in plan.phases:
-                together = frozenset(call_id for call_id, _mode in phase.calls)
-                for call_id in together:
-                    partners[call_id] = together if _is_parallel(plan, phase) else frozenset()
-    return partners
+def _partners(plan: LoggedPlan) -> Iterator[tuple[str, frozenset[str]]]:
+    """Each call with the calls that it may run together with: those of its parallel phase."""
+    for phase in plan.phases:
+        together = frozenset(call_id for call_id, _mode in phase.calls)
+        for call_id in together:
+            yield call_id, together if _is_parallel(plan, phase) else frozenset()

@@ -97,7 +97,8 @@ class LoggedCall:
 class LoggedBatch:
     """The calls of one response, in the model's order, and the plans made for them.
 
-    `is_void` where the response was stopped by length or filter: none of its calls may run (rule 3.9).
+    `is_void` where the response was stopped by length or filter: none of its calls may run (rule 3.9). `was_held`
+    where it waited for a person's decision, `is_decided` once that has been taken (section 5).
     """
 
     step_id: str
@@ -105,8 +106,8 @@ class LoggedBatch:
     calls: tuple[LoggedCall, ...]
     is_void: bool
     plans: list[LoggedPlan] = field(default_factory=list)
-    held: tuple[str, ...] = ()
-    """Calls that wait for a person's decision."""
+    was_held: bool = False
+    is_decided: bool = False
 
 
 @dataclass(slots=True)
@@ -181,8 +182,8 @@ def _read_plan(story: Story, mark: Mark) -> None:
 def _read_approval(story: Story, mark: Mark) -> None:
     batch = story.batch_of(mark.text("step_id"))
     if batch is not None:
-        is_request = mark.row.type == "approval.requested"
-        batch.held = ids_in(mark, "call_ids") if is_request else ()
+        batch.was_held = True
+        batch.is_decided = mark.row.type == "approval.decided"
 
 
 def ids_in(mark: Mark, key: str) -> tuple[str, ...]:
