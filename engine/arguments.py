@@ -150,6 +150,8 @@ def _lines(error: ValidationError) -> Iterator[str]:
         case "required":
             missing = [name for name in rule if name not in instance]
             yield from (f"{_joined(place, name)}: is required, but missing" for name in missing)
+        case "type" if isinstance(error.schema, Mapping) and "enum" in error.schema:
+            return  # the enum's own line says more
         case "type":
             allowed = [rule] if isinstance(rule, str) else rule
             wanted = " or ".join(_TYPE_PHRASES.get(name, name) for name in allowed)
