@@ -10,6 +10,10 @@ class ModelError(Exception):
     retry_after: float | None = None  # seconds, when the provider said so
 
 
+class BadHandle(ModelError, ValueError):
+    """This is no "provider/model" of a provider that is built in."""
+
+
 class ProviderNotConfigured(ModelError):
     """There is no key for this provider; the message names the variable to set."""
 
