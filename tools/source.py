@@ -146,7 +146,7 @@ def _docstring(function: _Function, problems: list[Problem]) -> DocstringText | 
     try:
         return read_docstring(text)
     except ParseError as error:
-        message = f"Docstring of function {function.name} cannot be read: {error}"
+        message = f"Docstring of function {function.name} cannot be read: {str(error).rstrip('.')}"
         hint = 'Write it in Google style: under "Args:" one line "name: description" for each parameter.'
         problems.append(Problem(function.body[0].lineno, message, hint))
         return None
