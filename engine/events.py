@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
@@ -257,17 +256,15 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
 }
 
 
-@cache
-def _adapter(event_type: type[Event]) -> TypeAdapter[Event]:
-    return TypeAdapter(event_type)
+_ADAPTERS: Mapping[str, TypeAdapter[Event]] = {name: TypeAdapter(event) for name, event in EVENT_TYPES.items()}
 
 
 def dump(event: Event) -> dict[str, Any]:
     """The event's facts as JSON values, without its type."""
-    data: dict[str, Any] = _adapter(type(event)).dump_python(event, mode="json")
-    return data
+    facts: dict[str, Any] = _ADAPTERS[event.type].dump_python(event, mode="json")
+    return facts
 
 
 def load(event_type: str, data: Mapping[str, Any]) -> Event:
     """The event back from its row. Raises KeyError for an unknown type, pydantic.ValidationError for wrong facts."""
-    return _adapter(EVENT_TYPES[event_type]).validate_python(dict(data))
+    return _ADAPTERS[event_type].validate_python(dict(data))

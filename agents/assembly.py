@@ -1,0 +1,95 @@
+"""An agent's rows put together as the engine needs them, read fresh whenever a batch is planned (rule 2.5)."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from agents.models import Agent, Block, ParallelRefusal
+from engine.parallelism import EffectiveFlag, explain
+from engine.rules import RequiresApproval, ToolRule, parse_rule
+from engine.specs import AgentSpec, ModelSettings, ParallelSupport, ToolSpec
+from llms.catalogue import describe
+from tools.models import Tool
+
+
+def rules_of(agent: Agent) -> tuple[ToolRule, ...]:
+    """The agent's tool rules, approvals included."""
+    return tuple(parse_rule(rule) for rule in agent.tool_rules)
+
+
+def parallel_support(handle: str) -> ParallelSupport:
+    """Whether this model takes several calls at once: the catalogue, and what its endpoint has answered so far."""
+    model = describe(handle)
+    name = handle.partition("/")[2] or handle
+    if not model.supports_parallel_parameter:
+        return ParallelSupport(False, False, f"{name} does not take the parameter parallel_tool_calls")
+    if ParallelRefusal.objects.filter(handle=handle).exists():
+        return ParallelSupport(False, False, f"the endpoint of {name} refused the parameter parallel_tool_calls")
+    return ParallelSupport(True, True)
+
+
+def effective_flag(agent: Agent) -> EffectiveFlag:
+    """The agent's effective flag and the sentence that every page and the API show (rule 1.3)."""
+    return explain(
+        wants_parallel=agent.parallel_tool_calls, support=parallel_support(agent.model), rules=rules_of(agent)
+    )
+
+
+def agent_spec(agent_id: str) -> AgentSpec:
+    """The agent as it is now. Raises Agent.DoesNotExist."""
+    agent = Agent.objects.get(pk=agent_id)
+    rules = rules_of(agent)
+    approvals = {rule.tool_name for rule in rules if isinstance(rule, RequiresApproval)}
+    tools = Tool.objects.filter(agenttool__agent=agent).order_by("agenttool__id")
+    return AgentSpec(
+        id=agent.id,
+        name=agent.name,
+        model=agent.model,
+        system=compile_system(agent),
+        tools=tuple(tool_spec(tool, requires_approval=tool.name in approvals) for tool in tools),
+        rules=rules,
+        wants_parallel=agent.parallel_tool_calls,
+        support=parallel_support(agent.model),
+        settings=ModelSettings(
+            temperature=agent.temperature,
+            max_output_tokens=agent.max_output_tokens,
+            reasoning_effort=agent.reasoning_effort or None,
+            thinking_budget=agent.thinking_budget,
+        ),
+    )
+
+
+def tool_spec(tool: Tool, *, requires_approval: bool = False) -> ToolSpec:
+    """A tool's row as the planner and executor need it."""
+    return ToolSpec(
+        id=tool.id,
+        name=tool.name,
+        description=tool.description,
+        parameters=tool.parameters,
+        is_parallel=tool.enable_parallel_execution,
+        requires_approval=requires_approval,
+        max_concurrency=tool.max_concurrency,
+        lock_group=tool.lock_group,
+        timeout_seconds=tool.timeout_seconds or settings.ADE_TOOL_TIMEOUT,
+        return_char_limit=tool.return_char_limit,
+        is_safe_to_retry=tool.safe_to_retry,
+    )
+
+
+def compile_system(agent: Agent) -> str:
+    """The system prompt: the instructions, then the core memory blocks as XML-like sections."""
+    blocks = list(Block.objects.filter(agentblock__agent=agent).order_by("agentblock__id"))
+    if not blocks:
+        return agent.system
+    sections = "\n".join(_section(block) for block in blocks)
+    return f"{agent.system}\n\n<memory_blocks>\n{sections}\n</memory_blocks>".lstrip()
+
+
+def _section(block: Block) -> str:
+    about = f"<description>{block.description}</description>\n" if block.description else ""
+    return f"<{block.label}>\n{about}<value>\n{block.value}\n</value>\n</{block.label}>"
+
+
+def remember_refusal(handle: str) -> None:
+    """This model's endpoint answered 400 to `parallel_tool_calls`: it is not sent there again (rule 1.2)."""
+    ParallelRefusal.objects.get_or_create(handle=handle)

@@ -1,0 +1,43 @@
+"""Where a turn stands: what the loop reads and moves forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.rule_solver import PastCall
+from engine.specs import OpenBatch, ToolCall, ToolResult
+from llms.types import ModelMessage, RequestedCall, Role, Usage
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn in progress, at its beginning or taken over in the middle.
+
+    `messages` is the history without the system prompt, `past` the calls of this run and those it resumes,
+    `steps` how many steps have been taken, `open_step` the id of a step whose request was sent but not answered.
+    `returns` are the ids of returns that joined the history since the last request.
+    """
+
+    messages: list[ModelMessage]
+    past: list[PastCall] = field(default_factory=list)
+    batch: OpenBatch | None = None
+    steps: int = 0
+    open_step: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    returns: tuple[str, ...] = ()
+
+    def add_answer(self, text: str, calls: tuple[ToolCall, ...], reasoning: str, signature: str) -> None:
+        """The model's answer joins the history."""
+        asked = tuple(RequestedCall(call.id, call.name, call.arguments) for call in calls)
+        self.messages.append(
+            ModelMessage(Role.ASSISTANT, text, asked, reasoning=reasoning, reasoning_signature=signature)
+        )
+
+    def close_batch(self, results: dict[str, ToolResult]) -> None:
+        """The returns join the history in the model's order, whatever order they finished in (rule 3.6)."""
+        assert self.batch is not None  # only an open batch can be closed
+        for call in self.batch.calls:
+            result = results[call.id]
+            self.messages.append(ModelMessage(Role.TOOL, result.text, call_id=call.id, is_error=result.is_error))
+        self.returns = tuple(call.id for call in self.batch.calls)
+        self.batch = None

@@ -1,0 +1,195 @@
+"""Writes the logs of all runs of this process: many small entries in one transaction, in order, then the doorbells."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+
+from channels.layers import get_channel_layer
+from django.db import DatabaseError, transaction
+
+from engine.events import Event, dump
+from engine.specs import RunStatus, ToolResult
+from runs.database import in_database
+from runs.models import Run, RunDelta, RunEvent
+from runs.projection import project
+
+log = logging.getLogger(__name__)
+
+_GROUP_LIMIT = 200
+
+
+class LostRun(Exception):
+    """Another worker has taken this run, or it has ended: nothing more may be written to it from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event with its place in the log."""
+
+    seq: int
+    at: datetime
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaRow:
+    """One coalesced piece of a model's answer."""
+
+    delta_seq: int
+    after_seq: int
+    step_id: str
+    kind: str
+    text: str
+    call: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one run has to say at one moment; written whole or not at all, under the run's epoch."""
+
+    run_id: str
+    epoch: int
+    events: tuple[EventRow, ...] = ()
+    deltas: tuple[DeltaRow, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+
+
+def group_name(run_id: str) -> str:
+    """The channel group whose members are told that a run has news."""
+    return f"run.{run_id}"
+
+
+@dataclass(slots=True)
+class _Pending:
+    entry: Entry
+    written: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Journal:
+    """One writer task per process. Start it with `serve()`; `write` returns when the entry is stored."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[_Pending] = asyncio.Queue()
+
+    async def write(self, entry: Entry) -> None:
+        """Store an entry. Raises LostRun. An entry that was handed in is written even when the caller is cancelled."""
+        pending = _Pending(entry)
+        self._queue.put_nowait(pending)
+        await pending.written
+
+    async def serve(self) -> None:
+        """Write until cancelled; what was handed in before is written first."""
+        try:
+            while True:
+                group = [await self._queue.get()]
+                await self._commit(group + self._drain(_GROUP_LIMIT - 1))
+        finally:
+            rest = self._drain(self._queue.qsize())
+            if rest:
+                await self._commit(rest)
+
+    def _drain(self, limit: int) -> list[_Pending]:
+        taken: list[_Pending] = []
+        while len(taken) < limit and not self._queue.empty():
+            taken.append(self._queue.get_nowait())
+        return taken
+
+    async def _commit(self, group: list[_Pending]) -> None:
+        entries = [pending.entry for pending in group]
+        try:
+            lost = await in_database(commit, entries)
+        except DatabaseError as error:
+            await self._commit_apart(group, error)
+            return
+        for pending in group:
+            _settle(pending, LostRun(pending.entry.run_id) if pending.entry.run_id in lost else None)
+        await ring({entry.run_id for entry in entries} - lost)
+
+    async def _commit_apart(self, group: list[_Pending], error: DatabaseError) -> None:
+        """One bad entry must not fail the others."""
+        if len(group) == 1:
+            _settle(group[0], error)
+            return
+        for pending in group:
+            await self._commit([pending])
+
+
+def _settle(pending: _Pending, error: Exception | None) -> None:
+    if pending.written.done():  # its caller was cancelled
+        return
+    if error is None:
+        pending.written.set_result(None)
+    else:
+        pending.written.set_exception(error)
+
+
+async def ring(run_ids: set[str]) -> None:
+    """Tell the viewers of these runs. A nudge only: a lost one costs them a second, so a failure is logged."""
+    layer = get_channel_layer()
+    for run_id in run_ids:
+        try:
+            await layer.group_send(group_name(run_id), {"type": "run.changed"})
+        except Exception:
+            log.warning("could not ring the doorbell of %s", run_id, exc_info=True)
+
+
+def commit(entries: Sequence[Entry]) -> set[str]:
+    """Store entries in one transaction; the ids of runs that this worker has lost, of which nothing is stored."""
+    lost: set[str] = set()
+    with transaction.atomic():
+        # Each run's entries stay in order; runs do not depend on each other.
+        for (run_id, epoch), group in groupby(sorted(entries, key=_run_of), key=_run_of):
+            if not _store(run_id, epoch, list(group)):
+                lost.add(run_id)
+    return lost
+
+
+def _run_of(entry: Entry) -> tuple[str, int]:
+    return entry.run_id, entry.epoch
+
+
+def _store(run_id: str, epoch: int, entries: list[Entry]) -> bool:
+    events = [row for entry in entries for row in entry.events]
+    deltas = [row for entry in entries for row in entry.deltas]
+    cursors = {}
+    if events:
+        cursors["last_seq"] = events[-1].seq
+    if deltas:
+        cursors["last_delta_seq"] = deltas[-1].delta_seq
+    owned = Run.objects.filter(pk=run_id, epoch=epoch, status=RunStatus.RUNNING)
+    if not owned.update(**(cursors or {"epoch": epoch})):
+        return False
+    RunEvent.objects.bulk_create(
+        [RunEvent(run_id=run_id, seq=row.seq, type=row.event.type, at=row.at, data=dump(row.event)) for row in events]
+    )
+    RunDelta.objects.bulk_create(
+        [
+            RunDelta(
+                run_id=run_id,
+                delta_seq=row.delta_seq,
+                after_seq=row.after_seq,
+                step_id=row.step_id,
+                kind=row.kind,
+                text=row.text,
+                call=row.call,
+            )
+            for row in deltas
+        ]
+    )
+    results = {result.call_id: result for entry in entries for result in entry.results}
+    for row in events:
+        project(run_id, row.at, row.event, results)
+    return True
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    """Cancel a writer task and wait for it."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

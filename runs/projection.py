@@ -1,0 +1,244 @@
+"""What each fact changes in the rows that pages and API list: drawn from the log in the log's own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import assert_never
+
+from django.db.models import F, Max
+from django.utils import timezone
+
+from engine.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    BatchPlanned,
+    CallEnded,
+    CallOutput,
+    CallQueued,
+    CallStarted,
+    CallWaiting,
+    Event,
+    ModelRequested,
+    ModelResponded,
+    ModelRetried,
+    RunEnded,
+    RunStarted,
+)
+from engine.ids import new_id
+from engine.specs import CallState, Outcome, StopReason, ToolResult
+from runs.models import Message, Run, Step, ToolCall
+from runs.summary import summarise
+
+Results = Mapping[str, ToolResult]
+
+
+def project(run_id: str, at: datetime, event: Event, results: Results) -> None:
+    """Apply one fact. `results` has the full texts of the calls that end, by call id."""
+    match event:
+        case RunStarted():
+            _start_run(run_id, at)
+        case ModelRequested():
+            _close_batch(run_id, at, event.returns)
+            _open_step(run_id, at, event)
+        case ModelResponded():
+            _answer(run_id, at, event)
+        case BatchPlanned():
+            _plan(run_id, event)
+        case CallQueued():
+            ToolCall.objects.filter(pk=event.call_id).update(state=CallState.QUEUED, queued_at=at)
+        case CallWaiting():
+            ToolCall.objects.filter(pk=event.call_id).update(state=CallState.WAITING, waits_for=event.reason)
+        case CallStarted():
+            ToolCall.objects.filter(pk=event.call_id).update(
+                state=CallState.RUNNING, started_at=at, attempt=event.attempt
+            )
+        case CallEnded():
+            _end_call(at, event, results.get(event.call_id))
+        case ApprovalRequested():
+            _hold(event)
+        case ApprovalDecided():
+            _decide(run_id, at, event)
+        case RunEnded():
+            _close_batch(run_id, at, event.returns)
+            _end_run(run_id, at, event)
+        case CallOutput() | ModelRetried():
+            pass  # told by the log alone
+        case _:
+            assert_never(event)
+
+
+def _start_run(run_id: str, at: datetime) -> None:
+    """The run's messages join the history now, not when they were sent: those of a waiting run must not come between."""
+    Run.objects.filter(pk=run_id, started_at=None).update(started_at=at)
+    for message in Message.objects.filter(run_id=run_id, position=None).order_by("created_at", "id"):
+        message.position = next_position(message.agent_id)
+        message.save(update_fields=["position"])
+
+
+def next_position(agent_id: str) -> int:
+    """The place behind the last message of an agent's history. Safe because one run at a time writes it."""
+    last = Message.objects.filter(agent_id=agent_id).aggregate(last=Max("position"))["last"]
+    return (last or 0) + 1
+
+
+def _open_step(run_id: str, at: datetime, event: ModelRequested) -> None:
+    Step.objects.update_or_create(
+        pk=event.step_id,
+        defaults={
+            "run_id": run_id,
+            "index": event.step_index,
+            "model": event.model,
+            "parallel": event.parallel,
+            "reason": event.reason,
+        },
+        create_defaults={
+            "run_id": run_id,
+            "index": event.step_index,
+            "model": event.model,
+            "parallel": event.parallel,
+            "reason": event.reason,
+            "created_at": at,
+        },
+    )
+
+
+def _answer(run_id: str, at: datetime, event: ModelResponded) -> None:
+    run = Run.objects.get(pk=run_id)
+    Step.objects.filter(pk=event.step_id).update(
+        finish_reason=event.finish,
+        responded_at=at,
+        usage=_usage(event),
+        status="pending" if event.calls else "success",
+    )
+    Message.objects.create(
+        pk=event.message_id,
+        agent_id=run.agent_id,
+        run_id=run_id,
+        step_id=event.step_id,
+        position=next_position(run.agent_id),
+        role="assistant",
+        content=event.text,
+        reasoning=event.reasoning,
+        reasoning_signature=event.reasoning_signature,
+        calls=[
+            {"id": call.id, "name": call.name, "arguments": call.arguments, "needs_approval": False}
+            for call in event.calls
+        ],
+        created_at=at,
+    )
+    ToolCall.objects.bulk_create(
+        [
+            ToolCall(
+                pk=call.id,
+                step_id=event.step_id,
+                run_id=run_id,
+                index=index,
+                name=call.name[:128],
+                provider_id=call.provider_id[:128],
+                arguments=call.arguments,
+            )
+            for index, call in enumerate(event.calls)
+        ]
+    )
+    Run.objects.filter(pk=run_id).update(
+        call_count=F("call_count") + len(event.calls), batch_count=F("batch_count") + bool(event.calls)
+    )
+
+
+def _usage(event: ModelResponded | RunEnded) -> dict[str, int]:
+    return {name: getattr(event.usage, name) for name in event.usage.__slots__}
+
+
+def _plan(run_id: str, event: BatchPlanned) -> None:
+    for phase in event.phases:
+        for call in phase.calls:
+            ToolCall.objects.filter(pk=call.id).update(
+                run_id=run_id, phase=phase.index, mode=call.mode, reason=call.reason
+            )
+
+
+def _end_call(at: datetime, event: CallEnded, result: ToolResult | None) -> None:
+    ToolCall.objects.filter(pk=event.call_id).update(
+        state=event.outcome,
+        text=event.text,
+        full_text=result.full_text if result else "",
+        stdout=event.stdout,
+        stderr=event.stderr,
+        ended_at=at,
+    )
+
+
+def _hold(event: ApprovalRequested) -> None:
+    ToolCall.objects.filter(step_id=event.step_id, state__in=set(CallState)).update(state=CallState.HELD)
+    ToolCall.objects.filter(pk__in=event.call_ids).update(needs_approval=True)
+    for message in Message.objects.filter(step_id=event.step_id, role="assistant"):
+        message.calls = [{**call, "needs_approval": call["id"] in event.call_ids} for call in message.calls]
+        message.save(update_fields=["calls"])
+
+
+def _decide(run_id: str, at: datetime, event: ApprovalDecided) -> None:
+    run = Run.objects.get(pk=run_id)
+    Message.objects.create(
+        pk=new_id("message"),
+        agent_id=run.agent_id,
+        run_id=run_id,
+        step_id=event.step_id,
+        position=next_position(run.agent_id),
+        role="approval",
+        decisions=[
+            {"call_id": decision.call_id, "approve": decision.is_approved, "reason": decision.reason}
+            for decision in event.decisions
+        ],
+        created_at=at,
+    )
+
+
+def _close_batch(run_id: str, at: datetime, returns: Sequence[str]) -> None:
+    """The returns of a batch join the history as one message, in the order given (rule 3.6)."""
+    if not returns:
+        return
+    calls = ToolCall.objects.select_related("step").in_bulk(list(returns))
+    step = calls[returns[0]].step
+    agent_id = Run.objects.values_list("agent_id", flat=True).get(pk=run_id)
+    Message.objects.create(
+        pk=new_id("message"),
+        agent_id=agent_id,
+        run_id=run_id,
+        step=step,
+        position=next_position(agent_id),
+        role="tool",
+        returns=[_return(calls[call_id]) for call_id in returns],
+        created_at=at,
+    )
+    is_cancelled = any(call.state == Outcome.CANCELLED for call in calls.values())
+    Step.objects.filter(pk=step.pk).update(status="cancelled" if is_cancelled else "success")
+
+
+def _return(call: ToolCall) -> dict[str, object]:
+    return {
+        "call_id": call.pk,
+        "name": call.name,
+        "outcome": call.state,
+        "text": call.text,
+        "stdout": call.stdout,
+        "stderr": call.stderr,
+    }
+
+
+def _end_run(run_id: str, at: datetime, event: RunEnded) -> None:
+    left_open = Step.objects.filter(run_id=run_id, status="pending")
+    if event.stop_reason is not StopReason.REQUIRES_APPROVAL:
+        left_open.update(status="cancelled" if event.stop_reason is StopReason.CANCELLED else "failed")
+    totals = summarise(ToolCall.objects.filter(run_id=run_id))
+    Run.objects.filter(pk=run_id).update(
+        status=event.status,
+        stop_reason=event.stop_reason,
+        error=event.error,
+        ended_at=at or timezone.now(),
+        usage=_usage(event),
+        step_count=event.steps,
+        wall_seconds=totals.wall,
+        work_seconds=totals.work,
+        saved_seconds=totals.saved,
+    )

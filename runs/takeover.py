@@ -1,0 +1,159 @@
+"""Taking a run, new or left by a worker that died, and finding out from its rows where it stands (rule 6.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from engine.events import ApprovalDecided, DecisionFact, Event, InputMessage, RunStarted
+from engine.rule_solver import PastCall
+from engine.specs import CallState, Decision, OpenBatch, Outcome, RunStatus, StopReason, ToolResult
+from engine.specs import ToolCall as CallSpec
+from engine.turn import Turn
+from llms.types import Usage
+from runs.closing import close_unstarted
+from runs.history import content_text, model_history
+from runs.models import Message, Run, RunEvent, Step, ToolCall
+
+PENDING_APPROVAL_TEXT = (
+    "PENDING_APPROVAL: the run before this one ended with tool calls that wait for approval. "
+    "Approve or deny them, then send the message again."
+)
+_CLAIMED_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that is ours under this epoch."""
+
+    run_id: str
+    agent_id: str
+    epoch: int
+    last_seq: int
+    last_delta_seq: int
+
+
+def claim_waiting(worker: str) -> list[Claim]:
+    """Take the oldest waiting run of each agent that has none running."""
+    with transaction.atomic():
+        return [claim for run in _next_runs() if (claim := _claim(run, worker)) is not None]
+
+
+def claim_abandoned(worker: str) -> list[Claim]:
+    """Take every running run: whoever ran them is gone. For the one worker of a data directory, as it starts."""
+    with transaction.atomic():
+        return [_take(run, worker) for run in Run.objects.running()]
+
+
+def cancelled_among(run_ids: Sequence[str]) -> list[str]:
+    """Which of these runs somebody wants cancelled."""
+    wanted = Run.objects.filter(pk__in=run_ids, cancel_requested_at__isnull=False)
+    return list(wanted.values_list("pk", flat=True))
+
+
+def _next_runs() -> list[Run]:
+    busy = Run.objects.running().filter(agent=OuterRef("agent"))
+    waiting = Run.objects.filter(status=RunStatus.CREATED).filter(~Exists(busy)).order_by("created_at", "id")
+    first_of_agent: dict[str, Run] = {}
+    for run in waiting[: _CLAIMED_AT_ONCE * 4]:
+        first_of_agent.setdefault(run.agent_id, run)
+    return list(first_of_agent.values())[:_CLAIMED_AT_ONCE]
+
+
+def _claim(run: Run, worker: str) -> Claim | None:
+    if not run.decisions and Run.objects.awaiting_approval().filter(agent_id=run.agent_id).exists():
+        close_unstarted(run, StopReason.ERROR, PENDING_APPROVAL_TEXT)
+        return None
+    return _take(run, worker)
+
+
+def _take(run: Run, worker: str) -> Claim:
+    epoch = run.epoch + 1
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.RUNNING, epoch=epoch, worker=worker)
+    return Claim(run.pk, run.agent_id, epoch, run.last_seq, run.last_delta_seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is to be recorded first, and how the run is to go on."""
+
+    events: tuple[Event, ...]
+    max_steps: int
+    is_cancelled: bool
+
+
+def load_start(claim: Claim) -> Start:
+    """Read a claimed run. Record the events before `load_turn`: with `run.started` its messages join the history."""
+    run = Run.objects.select_related("agent").get(pk=claim.run_id)
+    messages = tuple(
+        InputMessage(message.role, content_text(message.content), message.pk)
+        for message in Message.objects.filter(run=run, role__in=["user", "system"]).order_by("created_at", "id")
+    )
+    started = RunStarted(run.agent_id, run.agent.name, run.agent.model, claim.epoch, run.resumes_run_id, messages)
+    events: tuple[Event, ...] = (started,)
+    if run.decisions and not RunEvent.objects.filter(run=run, type=ApprovalDecided.type).exists():
+        events += (_decided(run),)
+    return Start(events, run.max_steps, run.cancel_requested_at is not None)
+
+
+def _decided(run: Run) -> ApprovalDecided:
+    call_ids = [decision["call_id"] for decision in run.decisions]
+    step_id = ToolCall.objects.filter(pk__in=call_ids).values_list("step_id", flat=True)[0]
+    facts = tuple(DecisionFact(item["call_id"], item["approve"], item["reason"]) for item in run.decisions)
+    return ApprovalDecided(step_id, facts, run.started_by)
+
+
+def load_turn(run_id: str) -> Turn:
+    """The turn as the rows tell it: history, calls so far, the open batch."""
+    run = Run.objects.select_related("agent").get(pk=run_id)
+    chain = chain_ids(run)
+    steps = list(Step.objects.filter(run_id__in=chain, responded_at__isnull=False))
+    pending = Step.objects.filter(run=run, responded_at=None).first()
+    return Turn(
+        messages=model_history(run.agent),
+        past=_past_calls(chain),
+        batch=open_batch(run),
+        steps=len(steps),
+        open_step=pending.pk if pending else None,
+        usage=sum((Usage(**step.usage) for step in steps if step.run_id == run_id), Usage()),
+    )
+
+
+def chain_ids(run: Run) -> list[str]:
+    """The run and those it resumes, oldest first."""
+    ids = [run.pk]
+    while run.resumes_run is not None:
+        run = run.resumes_run
+        ids.insert(0, run.pk)
+    return ids
+
+
+def open_batch(run: Run) -> OpenBatch | None:
+    """The batch of the run's last step (or of the step it resumes) whose returns have not joined the history yet."""
+    last = Message.objects.filter(agent_id=run.agent_id, role__in=["assistant", "tool"]).order_by("-position").first()
+    if last is None or last.role != "assistant" or not last.calls or last.step_id is None:
+        return None
+    calls = list(ToolCall.objects.filter(step_id=last.step_id).order_by("index"))
+    return OpenBatch(
+        step_id=last.step_id,
+        calls=tuple(CallSpec(call.pk, call.name, call.arguments, call.index) for call in calls),
+        decisions=tuple(Decision(item["call_id"], item["approve"], item["reason"]) for item in run.decisions),
+        finished={call.pk: result_of(call) for call in calls if call.is_ended},
+        attempts={call.pk: call.attempt for call in calls},
+        running=frozenset(call.pk for call in calls if call.state == CallState.RUNNING),
+    )
+
+
+def result_of(call: ToolCall) -> ToolResult:
+    """The result that an ended call's row holds."""
+    return ToolResult(call.pk, Outcome(call.state), call.text, call.full_text, call.stdout, call.stderr)
+
+
+def _past_calls(chain: Sequence[str]) -> list[PastCall]:
+    """Calls of batches that are closed; those of the open one are told as it is carried out."""
+    closed = Step.objects.filter(run_id__in=chain, messages__role="tool")
+    calls = ToolCall.objects.filter(step__in=closed, ended_at__isnull=False).order_by("ended_at", "phase", "index")
+    return [PastCall(call.name, call.text, Outcome(call.state), has_run=call.attempt > 0) for call in calls]
