@@ -16,6 +16,10 @@ class Network(StrEnum):
     FULL = "full"
 
 
+class SandboxUnavailable(RuntimeError):
+    """Tools cannot run here. The message says why and what to do."""
+
+
 class Outcome(StrEnum):
     """How a call in the sandbox ended. Cancelling it raises `asyncio.CancelledError` instead."""
 
@@ -43,7 +47,8 @@ class SandboxCall:
     """One call: run `source`, then its function `function` with keyword arguments `arguments` (JSON values).
 
     `environment` is the whole environment the tool sees besides the sandbox's own harmless defaults (PATH, HOME,
-    TMPDIR, LANG); nothing of the server's environment is inherited.
+    TMPDIR, LANG); nothing of the server's environment is inherited. `writable_paths` are directories of the operator's
+    choice that the tool may use besides its scratch directory.
     """
 
     source: str
@@ -53,6 +58,7 @@ class SandboxCall:
     limits: Limits = field(default_factory=Limits)
     network: Network = Network.WEB
     agent_state: Mapping[str, Any] | None = None
+    writable_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

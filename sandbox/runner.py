@@ -1,0 +1,110 @@
+"""Runs one tool in its own process and leaves a report. The process is already confined and used for nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import linecache
+import os
+import sys
+import traceback
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from .coerce import bind
+from .report import ReportMemory
+from .values import escape_surrogates, to_text
+
+MODULE = "tool"
+FILE = "<tool>"
+ERROR_CHARS = 1000
+TRACEBACK_LINES = 12
+
+
+class ToolError(Exception):
+    """The source cannot be called as asked; the message is for the person who wrote it."""
+
+
+def run_tool(call: Mapping[str, Any], memory: ReportMemory) -> NoReturn:
+    """Call the function, leave the report and end the process. Never returns."""
+    pid = os.getpid()
+    returned, text = _outcome(call)
+    if os.getpid() != pid:
+        # A copy of us that the tool forked and let return: it has nothing to report.
+        os._exit(0)
+    _flush()
+    memory.write(returned=returned, text=text)
+    os._exit(0)
+
+
+def _outcome(call: Mapping[str, Any]) -> tuple[bool, bytes]:
+    try:
+        function = _load(call["source"], call["function"])
+        positional, named = bind(function, call["arguments"], call["agent_state"])
+        return True, to_text(_awaited(function(*positional, **named))).encode()
+    except BaseException as error:  # noqa: BLE001 - whatever a tool raises, exits included, is its result
+        return False, _told(call["function"], error).encode()
+
+
+def _load(source: str, name: str) -> Callable[..., Any]:
+    """Execute the source as a module of its own and find the function."""
+    module = types.ModuleType(MODULE)
+    module.__file__ = FILE
+    sys.modules[MODULE] = module
+    linecache.cache[FILE] = (len(source), None, source.splitlines(keepends=True), FILE)
+    exec(compile(source, FILE, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the sandbox's purpose
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise ToolError(f"the source defines no function {name!r}")
+    return function  # type: ignore[no-any-return]
+
+
+def _awaited(value: Any) -> Any:
+    if not inspect.isawaitable(value):
+        return value
+
+    async def wait() -> Any:
+        return await value
+
+    return asyncio.run(wait())
+
+
+def _told(name: str, error: BaseException) -> str:
+    """The error as the model is told; the tool's own lines of the traceback go to stderr."""
+    _print_traceback(error)
+    try:
+        text = f"Error executing function {name}: {_description(error)}"
+    except BaseException as second:  # noqa: BLE001 - an exception whose str() fails still has a name
+        text = f"Error executing function {name}: {type(error).__name__} (its text cannot be read: {type(second).__name__})"
+    return escape_surrogates(text if len(text) <= ERROR_CHARS else text[: ERROR_CHARS - 1] + "…")
+
+
+def _description(error: BaseException) -> str:
+    if isinstance(error, ToolError):
+        return str(error)
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else repr(error.code)
+        return f"SystemExit: the tool called sys.exit({code[:100]}) instead of returning"
+    message = str(error)
+    if isinstance(error, MemoryError) and not message:
+        message = "the tool asked for more memory than it may have"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _print_traceback(error: BaseException) -> None:
+    try:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == FILE]
+        lines = traceback.format_list(frames[-TRACEBACK_LINES:])
+        last = traceback.format_exception_only(error)
+        print("".join(["Traceback (of the tool):\n", *lines, *last]), end="", file=sys.stderr)  # noqa: T201
+    except BaseException:  # noqa: BLE001 - a tool may have closed or replaced stderr; the report still counts
+        pass
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:  # noqa: BLE001 - the tool may have closed or replaced it
+            pass

@@ -1,0 +1,146 @@
+"""The system call filter of a tool, as a program for the kernel. Pure: names and numbers in, bytes out.
+
+It refuses what no tool needs and what has been the way out of sandboxes: tracing, mounts, namespaces, key rings, kernel
+programs. Everything else is allowed, so that ordinary Python works.
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .specs import Network
+
+LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+ALLOW, ERRNO, KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
+NUMBER_OFFSET, ARCHITECTURE_OFFSET, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24
+X32_BIT = 0x40000000
+NEW_NAMESPACE_FLAGS = 0x7E020000
+TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
+MINUS_ONE = 0xFFFFFFFF
+
+FAMILIES: Mapping[Network, tuple[int, ...]] = {
+    Network.OFF: (),
+    Network.WEB: (AF_INET, AF_INET6),
+    Network.FULL: (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK),
+}
+
+# Names with their numbers on x86_64 and aarch64; None where the architecture has no such call.
+REFUSED: Mapping[str, tuple[int | None, int | None]] = {
+    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "process_madvise": (440, 440),
+    "kcmp": (312, 272), "pidfd_getfd": (438, 438), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
+    "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430), "fsconfig": (431, 431),
+    "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442), "unshare": (272, 97), "setns": (308, 268),
+    "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218), "bpf": (321, 280),
+    "perf_event_open": (298, 241), "userfaultfd": (323, 282), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427), "kexec_load": (246, 104), "kexec_file_load": (320, 294), "init_module": (175, 105),
+    "finit_module": (313, 273), "delete_module": (176, 106), "reboot": (169, 142), "swapon": (167, 224),
+    "swapoff": (168, 225), "acct": (163, 89), "quotactl": (179, 60), "quotactl_fd": (443, 443), "syslog": (103, 116),
+    "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "personality": (135, 92),
+    "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171), "clock_adjtime": (305, 266),
+    "sethostname": (170, 161), "setdomainname": (171, 162), "iopl": (172, None), "ioperm": (173, None),
+    "move_pages": (279, 239), "migrate_pages": (256, 238), "fanotify_init": (300, 262), "vhangup": (153, 58),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What the filter must know of a processor family."""
+
+    audit: int
+    column: int
+    clone: int
+    ioctl: int
+    socket: int
+    kill: int
+
+
+CLONE3 = 435
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "x86_64": Architecture(audit=0xC000003E, column=0, clone=56, ioctl=16, socket=41, kill=62),
+    "aarch64": Architecture(audit=0xC00000B7, column=1, clone=220, ioctl=29, socket=198, kill=129),
+}
+
+
+def supported() -> bool:
+    """Whether we know this processor's system call numbers."""
+    return platform.machine() in ARCHITECTURES
+
+
+def build_filter(network: Network, *, refuse_kill_all: bool) -> bytes:
+    """The filter program for a tool with this network setting.
+
+    `refuse_kill_all` refuses kill(-1, ...), for levels where nothing else keeps a tool's signals to itself.
+    """
+    machine = ARCHITECTURES[platform.machine()]
+    program = [
+        _load(ARCHITECTURE_OFFSET),
+        *_unless_equal(machine.audit, KILL_PROCESS),
+        _load(NUMBER_OFFSET),
+        _jump(JUMP_AT_LEAST, X32_BIT, 0, 1),
+        _return(KILL_PROCESS),
+    ]
+    for numbers in REFUSED.values():
+        number = numbers[machine.column]
+        if number is not None:
+            program += _if_equal(number, _refusal(errno.EPERM))
+    # The C library falls back to clone, whose flags a filter can see.
+    program += _if_equal(CLONE3, _refusal(errno.ENOSYS))
+    program += _on_call(machine.clone, _refuse_bits(NEW_NAMESPACE_FLAGS))
+    program += _on_call(machine.ioctl, _refuse_values((TIOCSTI, TIOCLINUX), SECOND_ARGUMENT))
+    program += _on_call(machine.socket, _allow_only(FAMILIES[network]))
+    if refuse_kill_all:
+        program += _on_call(machine.kill, _refuse_values((MINUS_ONE,), FIRST_ARGUMENT))
+    return b"".join([*program, _return(ALLOW)])
+
+
+def _load(offset: int) -> bytes:
+    return struct.pack("=HBBI", LOAD, 0, 0, offset)
+
+
+def _jump(code: int, value: int, then: int, otherwise: int) -> bytes:
+    return struct.pack("=HBBI", code, then, otherwise, value)
+
+
+def _return(verdict: int) -> bytes:
+    return struct.pack("=HBBI", RETURN, 0, 0, verdict)
+
+
+def _refusal(number: int) -> int:
+    return ERRNO | number
+
+
+def _if_equal(value: int, verdict: int) -> list[bytes]:
+    return [_jump(JUMP_EQUAL, value, 0, 1), _return(verdict)]
+
+
+def _unless_equal(value: int, verdict: int) -> list[bytes]:
+    return [_jump(JUMP_EQUAL, value, 1, 0), _return(verdict)]
+
+
+def _on_call(number: int, body: list[bytes]) -> list[bytes]:
+    """Run `body` for this call only. A body always ends in a verdict, so the call number stays loaded for the rest."""
+    return [_jump(JUMP_EQUAL, number, 0, len(body)), *body]
+
+
+def _refuse_bits(bits: int) -> list[bytes]:
+    return [
+        _load(FIRST_ARGUMENT),
+        _jump(JUMP_ANY_BIT, bits, 0, 1),
+        _return(_refusal(errno.EPERM)),
+        _return(ALLOW),
+    ]
+
+
+def _refuse_values(values: tuple[int, ...], offset: int) -> list[bytes]:
+    refusals = [piece for value in values for piece in _if_equal(value, _refusal(errno.EPERM))]
+    return [_load(offset), *refusals, _return(ALLOW)]
+
+
+def _allow_only(values: tuple[int, ...]) -> list[bytes]:
+    allowed = [piece for value in values for piece in _if_equal(value, ALLOW)]
+    return [_load(FIRST_ARGUMENT), *allowed, _return(_refusal(errno.EACCES))]

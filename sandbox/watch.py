@@ -1,0 +1,132 @@
+"""Watches one running tool: forwards what it prints, and tells when and why it has to end."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+import socket
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+from .containment import descendants
+from .frames import FrameKind, pack
+
+PIECE = 1 << 16
+LONGEST_WAIT = 1.0
+COUNT_EVERY = 0.1
+
+
+class Ending(StrEnum):
+    """Why the watch ended."""
+
+    EXITED = "exited"
+    TIMEOUT = "timeout"
+    PROCESSES = "processes"
+    CANCELLED = "cancelled"
+    ABANDONED = "abandoned"
+
+
+class OutputPipe:
+    """Reads one stream of the tool and forwards it as text, up to a number of characters; the rest is read and counted."""
+
+    def __init__(self, connection: socket.socket, kind: FrameKind, fd: int, chars: int) -> None:
+        """Takes over `fd`."""
+        os.set_blocking(fd, False)
+        self.fd = fd
+        self.dropped = 0
+        self._connection = connection
+        self._kind = kind
+        self._left = chars
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def forward(self) -> bool:
+        """Forward what is there. False when there is nothing more for now or for ever."""
+        try:
+            piece = os.read(self.fd, PIECE)
+        except BlockingIOError:
+            return False
+        text = self._decoder.decode(piece, final=not piece)
+        kept = text[: self._left]
+        self._left -= len(kept)
+        self.dropped += len(text) - len(kept)
+        if kept:
+            self._send(kept)
+        return bool(piece)
+
+    def _send(self, text: str) -> None:
+        try:
+            self._connection.sendall(pack(self._kind, text.encode()))
+        except OSError:
+            # The server hung up, which the watch sees for itself.
+            self._left = 0
+
+
+class Watch:
+    """The watch over one child."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        life: int,
+        child: int,
+        stdout: int,
+        stderr: int,
+        limits: Mapping[str, Any],
+        *,
+        counts_processes: bool,
+    ) -> None:
+        """`life` hangs up when the fork server dies; `connection` is readable when the server wants the call ended."""
+        self.stdout = OutputPipe(connection, FrameKind.STDOUT, stdout, limits["output_chars"])
+        self.stderr = OutputPipe(connection, FrameKind.STDERR, stderr, limits["output_chars"])
+        self._pipes = {stdout: self.stdout, stderr: self.stderr}
+        self._seconds = limits["seconds"]
+        self._processes = limits["processes"]
+        self._counts = counts_processes
+        self._count_at = 0.0
+        self._child_fd = os.pidfd_open(child)
+        self._reasons = {
+            connection.fileno(): Ending.CANCELLED,
+            life: Ending.ABANDONED,
+            self._child_fd: Ending.EXITED,
+        }
+        self._poll = select.poll()
+        for fd in (*self._reasons, *self._pipes):
+            self._poll.register(fd, select.POLLIN)
+
+    def until_end(self, started: float) -> Ending:
+        """Forward output until the tool ends or has to be ended."""
+        deadline = started + self._seconds
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return Ending.TIMEOUT
+            ready = [fd for fd, _ in self._poll.poll(1000 * min(left, COUNT_EVERY if self._counts else LONGEST_WAIT))]
+            self._forward(ready)
+            for fd in ready:
+                if fd in self._reasons:
+                    return self._reasons[fd]
+            if self._counts and self._has_too_many():
+                return Ending.PROCESSES
+
+    def drain(self) -> None:
+        """Forward what is left in the pipes. Nothing that could write to them is alive any more."""
+        for pipe in self._pipes.values():
+            while pipe.forward():
+                pass
+
+    def _forward(self, ready: list[int]) -> None:
+        for fd in ready:
+            pipe = self._pipes.get(fd)
+            if pipe is not None and not pipe.forward():
+                self._poll.unregister(fd)
+
+    def _has_too_many(self) -> bool:
+        now = time.monotonic()
+        if now < self._count_at:
+            return False
+        self._count_at = now + COUNT_EVERY
+        return any(islice(descendants(os.getpid()), self._processes, None))

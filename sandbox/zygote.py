@@ -1,0 +1,227 @@
+"""The fork server: a bare Python with the usual imports warm, from which the supervisor of each call is forked.
+
+It keeps a few supervisors waiting. Those take calls from the socket that they share; the fork server itself is on no
+call's path, it only replaces each supervisor that has taken one. It has one thread, no secrets and no code of tools.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import linux
+from .confine import Confinement
+from .containment import descendants
+from .levels import EVERY_GUARD, Guard
+from .probes import Findings, probe, raise_open_files
+from .scratch import remove_tree
+from .supervisor import Post, supervise
+
+WARM = (
+    "asyncio", "base64", "collections", "csv", "dataclasses", "datetime", "decimal", "enum", "functools", "glob",
+    "hashlib", "inspect", "io", "itertools", "json", "linecache", "math", "operator", "os", "pathlib", "random", "re",
+    "shutil", "statistics", "string", "subprocess", "sys", "tempfile", "textwrap", "time", "traceback", "typing",
+    "urllib.parse", "uuid", "encodings.idna",
+)  # fmt: skip
+SECONDS_TO_LEAVE = 2
+PAUSE_AFTER_FAILURE = 0.05
+RETRY_MILLISECONDS = 100
+
+
+@dataclass(slots=True)
+class ForkServer:
+    """`taken` and `life` are pipes: supervisors write their number when they take a call, and hang on our life."""
+
+    requests: socket.socket
+    base: Path
+    idle: int
+    confinement: Confinement
+    namespaces: int
+    taken: tuple[int, int] = field(default_factory=os.pipe)
+    life: tuple[int, int] = field(default_factory=os.pipe)
+    waiting: set[int] = field(default_factory=set)
+    pids: dict[int, int] = field(default_factory=dict)
+    next_number: int = 0
+
+    def refill(self) -> None:
+        """Fork supervisors until enough are waiting."""
+        try:
+            while self.is_short:
+                self._fork_one()
+        except OSError:
+            # No room for another process just now: the next turn tries again.
+            time.sleep(PAUSE_AFTER_FAILURE)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether supervisors are missing."""
+        return len(self.waiting) < self.idle
+
+    def note_taken(self) -> None:
+        """Some supervisors have taken calls."""
+        self.waiting -= {int(word) for word in os.read(self.taken[0], 1 << 16).split()}
+
+    def reap(self) -> None:
+        """Forget supervisors that ended. What one left behind, should it have been killed itself, is killed."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                break
+            for number in [number for number, known in self.pids.items() if known == pid]:
+                del self.pids[number]
+                if number in self.waiting:
+                    self.waiting.discard(number)
+                    # It failed before any call: do not fork in a frenzy.
+                    time.sleep(PAUSE_AFTER_FAILURE if status else 0)
+        self._kill_strangers()
+
+    def kill(self, number: int) -> None:
+        """End a supervisor that does not answer."""
+        if number in self.pids:
+            os.kill(self.pids[number], signal.SIGKILL)
+
+    def leave(self) -> None:
+        """The server has gone: supervisors see it too and end their calls; wait for them, then for nobody."""
+        os.close(self.life[1])
+        signal.alarm(SECONDS_TO_LEAVE)
+        try:
+            while True:
+                os.waitpid(-1, 0)
+        except (ChildProcessError, TimeoutError):
+            pass
+        for pid in descendants(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+        remove_tree(self.base)
+
+    def _fork_one(self) -> None:
+        number = self.next_number
+        self.next_number += 1
+        uid, gid, own_pid = os.getuid(), os.getgid(), os.getpid()
+        pid = linux.fork_into(self.namespaces)
+        if pid == 0:
+            os.close(self.life[1])
+            supervise(
+                Post(
+                    requests=self.requests,
+                    taken=self.taken[1],
+                    life=self.life[0],
+                    number=number,
+                    fork_server_pid=own_pid,
+                    base=self.base,
+                    confinement=self.confinement,
+                    user_namespace=bool(self.namespaces & linux.CLONE_NEWUSER),
+                    uid=uid,
+                    gid=gid,
+                )
+            )
+        self.pids[number] = pid
+        self.waiting.add(number)
+
+    def _kill_strangers(self) -> None:
+        """Only a supervisor that was killed leaves children to us: they belong to no call any more."""
+        known = set(self.pids.values())
+        text = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text()
+        for pid in {int(word) for word in text.split()} - known:
+            os.kill(pid, signal.SIGKILL)
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Serve until stdin ends. Arguments: the settings as JSON (see `forkserver._settings`)."""
+    settings: dict[str, Any] = json.loads(arguments[0])
+    _die_with(settings["server_pid"])
+    signal.signal(signal.SIGALRM, _out_of_time)
+    raise_open_files()
+    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    _warm_up(settings["preload"])
+    base = Path(settings["base"])
+    findings = probe(frozenset(Guard(name) for name in settings["guards"]), base)
+    if Guard.OWN_USER in findings.level.on:
+        base.chmod(0o711)
+    _tell(findings)
+    server = ForkServer(
+        requests=socket.socket(fileno=settings["requests"]),
+        base=base,
+        idle=settings["idle"],
+        confinement=Confinement.prepare(findings.level.on),
+        namespaces=findings.namespaces,
+    )
+    try:
+        _serve(server)
+    finally:
+        signal.set_wakeup_fd(-1)
+        server.leave()
+        os._exit(0)
+
+
+def _serve(server: ForkServer) -> None:
+    wake_read, wake_write = socket.socketpair()
+    wake_read.setblocking(False)
+    wake_write.setblocking(False)
+    signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    commands = b""
+    poll = select.poll()
+    for fd in (0, server.taken[0], wake_read.fileno()):
+        poll.register(fd, select.POLLIN)
+    while True:
+        server.refill()
+        ready = {fd for fd, _ in poll.poll(RETRY_MILLISECONDS if server.is_short else None)}
+        if server.taken[0] in ready:
+            server.note_taken()
+        if wake_read.fileno() in ready:
+            wake_read.recv(1 << 12)
+            server.reap()
+        if 0 in ready:
+            piece = os.read(0, 1 << 12)
+            if not piece:
+                return
+            *lines, commands = (commands + piece).split(b"\n")
+            for line in lines:
+                server.kill(int(line))
+
+
+def _die_with(server_pid: int) -> None:
+    """End when the server does, even if a process of its own still holds our stdin open."""
+    signal.signal(signal.SIGTERM, _leave_now)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    linux.die_with_parent(signal.SIGTERM)
+    if os.getppid() != server_pid:
+        sys.exit(0)
+
+
+def _leave_now(*_: object) -> None:
+    raise SystemExit(0)
+
+
+def _out_of_time(*_: object) -> None:
+    raise TimeoutError
+
+
+def _warm_up(preload: Sequence[str]) -> None:
+    for name in (*WARM, *preload):
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def _tell(findings: Findings) -> None:
+    level = findings.level
+    told = {"on": sorted(level.on & EVERY_GUARD), "off": dict(level.off), "landlock_abi": level.landlock_abi}
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
