@@ -24,7 +24,7 @@ _OPENERS = {
 _ENVIRONMENT = {"os.putenv", "os.unsetenv", "dotenv.load_dotenv"}
 _ENVIRONMENT |= {f"os.environ.{method}" for method in ("update", "setdefault", "pop", "popitem", "clear")}
 _DIRECTORY = {"os.chdir", "os.fchdir", "contextlib.chdir", "os.chroot"}
-_PROCESS_PREFIXES = ("subprocess.", "os.exec", "os.spawn", "os.posix_spawn", "multiprocessing.", "pty.", "sh.")
+_PROCESS_PREFIXES = ("subprocess.", "os.exec", "os.spawn", "os.posix_spawn", "multiprocessing.", "pty.")
 _PROCESS = {"os.system", "os.popen", "os.fork", "os.kill", "os.killpg"}
 _PROCESS |= {"asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"}
 _PROCESS |= {"concurrent.futures.ProcessPoolExecutor"}
@@ -51,7 +51,7 @@ _CLOCK |= {"datetime.utcnow", "time.strftime", "datetime.date.today"}
 def effects_of_call(call: ast.Call, names: Names) -> Iterator[Effect]:
     """What the call changes outside the tool; for a write whose target is named by the clock, that too."""
     found = [effect for rule in _RULES for effect in rule(call, names)]
-    yield from found[:1]  # one sentence a call: the first rule that knows it
+    yield from found
     if found and any(names.of_call(inner) in _CLOCK for inner in _inner_calls(call)):
         yield Effect(EffectKind.ORDER, "Uses the clock to name or mark what it writes")
 
