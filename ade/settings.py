@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import dj_database_url
-from csp.constants import NONCE, NONE, SELF
 from cryptography.fernet import Fernet
+from csp.constants import NONCE, NONE, SELF
 
 from ade import environment as env
 
@@ -16,7 +16,8 @@ VERSION = "0.1.0"
 
 ADE_HOST = env.text("ADE_HOST", "127.0.0.1")
 ADE_PORT = env.whole("ADE_PORT", 8283, least=1)
-ADE_DATA_DIR = Path(env.text("ADE_DATA_DIR") or BASE_DIR / "data").resolve()
+TESTING = "pytest" in sys.modules
+ADE_DATA_DIR = Path(env.text("ADE_DATA_DIR") or BASE_DIR / "data" / ("test" if TESTING else "")).resolve()
 ADE_DATA_DIR.mkdir(parents=True, exist_ok=True)
 ADE_API_KEY = env.text("ADE_API_KEY")
 ADE_ADMIN_PASSWORD = env.text("ADE_ADMIN_PASSWORD")
@@ -169,7 +170,6 @@ USE_I18N = False
 STATIC_URL = "/static/"
 STATIC_ROOT = ADE_DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-TESTING = "pytest" in sys.modules
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="agents:list"), name="home"),
     path("", include("access.urls")),

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from sandbox.pool import ForkServerSandbox
+from sandbox.forkserver import ForkServerSandbox
 
 from engine.plan import PlannedCall
 from engine.ports import OnOutput

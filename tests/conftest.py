@@ -1,0 +1,31 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+pytest_plugins = ["tests.provider_fixtures"]
+
+
+def need(program: str, why: str) -> str:
+    """The path of a program that this test cannot do without. Missing, it skips the test and says why; with CI=true
+    that is a failure instead."""
+    path = shutil.which(program)
+    if path is not None:
+        return path
+    message = f"{program} is not installed: {why}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def _no_outside_settings(settings: object) -> Iterator[None]:
+    """Keys of whoever runs the tests must not reach a provider."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+        setattr(settings, name, "")
+    yield
