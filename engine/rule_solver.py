@@ -37,7 +37,10 @@ class PastCall:
 
     @property
     def counts(self) -> bool:
-        """Whether the rules see it: a call that was refused, denied or skipped has not happened."""
+        """Whether the rules see it: a call that was refused, denied or skipped has not happened; one that was
+        interrupted may have, and so it counts."""
+        if self.outcome is Outcome.INTERRUPTED:
+            return True
         is_violation = self.outcome is Outcome.ERROR and self.text.startswith(VIOLATION_PREFIX)
         return self.has_run and not is_violation and self.outcome not in {Outcome.DENIED, Outcome.SKIPPED}
 

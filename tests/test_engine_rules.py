@@ -195,9 +195,12 @@ def test_a_call_that_never_ran_does_not_count(call: PastCall) -> None:
     assert missing_before_exit((RequiredBeforeExit("search"),), (call,)) == ("search",)
 
 
-def test_a_call_that_ran_and_failed_does_count() -> None:
-    failed = (PastCall("search", "boom", Outcome.ERROR),)
-    assert violation((MaxCountPerStep("search", 1),), TOOLS, failed, "search") is not None
+@pytest.mark.parametrize(
+    "call",
+    [PastCall("search", "boom", Outcome.ERROR), PastCall("search", "?", Outcome.INTERRUPTED, has_run=False)],
+)
+def test_a_call_that_ran_or_may_have_run_does_count(call: PastCall) -> None:
+    assert violation((MaxCountPerStep("search", 1),), TOOLS, (call,), "search") is not None
 
 
 def test_a_violation_names_the_rule_and_what_is_valid() -> None:
