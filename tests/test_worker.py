@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from tests.workers import ToolboxDouble, ended, make_agent, working
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def send(agent: Agent, text: str = "Hello", **options: object) -> Run:
+async def send(agent: Agent, text: str = "Hello", **options: Any) -> Run:
     return await in_database(start_run, agent, [{"role": "user", "content": text}], started_by="test", **options)
 
 

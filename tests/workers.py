@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
-from agents.models import Agent
-from agents.models import AgentTool
+from agents.models import Agent, AgentTool
 from engine.permits import LocalPermits
 from engine.plan import PlannedCall
 from engine.ports import OnOutput
