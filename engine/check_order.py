@@ -9,6 +9,8 @@ from itertools import pairwise
 from engine.story import LoggedBatch, LoggedCall, LoggedPlan, Mark, PlannedPhase, Story
 from engine.verdict import Finding
 
+_NEED_NO_PLAN = frozenset({"cancelled", "denied"})
+
 
 def check_plans(story: Story) -> Iterator[Finding]:
     """Rule 2.1: each call in exactly one phase; sequential ones first and one by one, then the parallel ones."""
@@ -85,10 +87,10 @@ def _check_model_order(batch: LoggedBatch, plan: LoggedPlan) -> Iterator[Finding
 
 
 def _check_unplanned(batch: LoggedBatch) -> Iterator[Finding]:
-    """A call may run, or end other than by a cancel, only once there is a plan."""
+    """A call may run, or end other than by a person's cancel or denial, only once there is a plan."""
     planned_at = batch.plans[0].mark.place if batch.plans else None
     for call in batch.calls:
-        ran = [mark for mark in call.rows if mark.row.type != "call.ended" or mark.text("outcome") != "cancelled"]
+        ran = [mark for mark in call.rows if mark.row.type != "call.ended" or mark.text("outcome") not in _NEED_NO_PLAN]
         if ran and (planned_at is None or ran[0].place < planned_at):
             text = f"{call.name} has {ran[0].row.type} (seq {ran[0].row.seq}) before its batch was planned."
             yield Finding("2.1", call.id, call.name, text)

@@ -314,6 +314,22 @@ def test_a_cancelled_batch_is_green_when_each_call_says_what_became_of_it() -> N
     assert check(log.rows).is_ok
 
 
+def test_a_run_cancelled_right_after_its_decisions_needs_no_plan() -> None:
+    rows = with_approval()
+    log = LogWriter("run-2", rows=rows[: index_of(rows, "batch.planned")])
+    log.ended("risky1", "cancelled", attempt=0)
+    log.ended("free", "cancelled", attempt=0)
+    log.ended("risky2", "denied", attempt=0)
+    log.run_ended("cancelled", "cancelled", returns=["risky1", "free", "risky2"])
+    assert check(log.rows).findings == ()
+
+
+def test_an_interrupted_call_must_have_started() -> None:
+    rows = with_crash()
+    unstarted = [row for row in rows if not (row.type == "call.started" and row.data["call_id"] == "b")]
+    assert "b" in blamed(check(renumbered(unstarted)), "3.5")
+
+
 def test_damaged_rows_are_judged_and_not_raised() -> None:
     rows = [replace(row, data={"calls": 7, "phases": "x", "returns": None, "call_id": 5}) for row in mixed()]
     assert not check(rows).is_ok
