@@ -63,4 +63,5 @@ def _end(call: ToolCall, ending: Ending, denial: Decision | None) -> CallEnded:
         return CallEnded(call.step_id, call.pk, Outcome.DENIED, denial_text(denial.reason), call.attempt)
     was_running = call.state == CallState.RUNNING
     text = ending.running_text if was_running else ending.waiting_text
-    return CallEnded(call.step_id, call.pk, ending.outcome, text, call.attempt)
+    outcome = ending.outcome if was_running else Outcome.CANCELLED  # only a call that ran can be interrupted
+    return CallEnded(call.step_id, call.pk, outcome, text, call.attempt)
