@@ -8,6 +8,7 @@ import pytest
 
 from engine.story import LogRow
 from engine.timing import BatchTiming, CallTiming, time_run
+from engine.whatif import reschedule
 from tests.logs import NOON, index_of, one_batch, with_approval, with_crash
 
 
@@ -114,3 +115,20 @@ def test_after_a_crash_the_lost_attempt_is_not_counted() -> None:
 def test_no_rows_no_times() -> None:
     run = time_run(())
     assert (run.batches, run.elapsed, run.saved) == ((), 0.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("parallel_tools", "is_on", "phases", "wall"),
+    [
+        (["web", "db"], True, (("send",), ("web", "db")), 4.0),
+        (["web", "db"], False, (("web",), ("send",), ("db",)), 6.0),
+        ([], True, (("web",), ("send",), ("db",)), 6.0),
+        (["web", "db", "send"], True, (("web", "send", "db"),), 3.0),
+        (["send"], True, (("web",), ("db",), ("send",)), 6.0),
+    ],
+)
+def test_other_switches_make_another_plan_and_another_wall(
+    parallel_tools: list[str], is_on: bool, phases: tuple[tuple[str, ...], ...], wall: float
+) -> None:
+    other = reschedule(the_batch(), parallel_tools, is_flag_on=is_on)
+    assert (other.phases, other.wall, other.saved) == (phases, wall, 6.0 - wall)
