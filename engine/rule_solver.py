@@ -116,6 +116,14 @@ def prefilled(
     return {**arguments, **prescribed}
 
 
+def prescribable(rules: Sequence[ToolRule], name: str) -> frozenset[str]:
+    """The arguments of the tool that a rule may prescribe for some call: the model need not give them, nor rightly."""
+    nodes = [node for rule in rules if isinstance(rule, ConstrainChildTools) for node in rule.child_arg_nodes or ()]
+    firsts = [rule.args for rule in rules if isinstance(rule, RunFirst) and rule.tool_name == name]
+    prescriptions = [*firsts, *(node.args for node in nodes if node.name == name)]
+    return frozenset(key for args in prescriptions for key in args or ())
+
+
 def missing_before_exit(
     rules: Sequence[ToolRule], history: History, tool_names: Sequence[str] | None = None
 ) -> tuple[str, ...]:

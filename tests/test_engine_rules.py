@@ -12,6 +12,7 @@ from engine.rule_solver import (
     allowance,
     is_terminal,
     missing_before_exit,
+    prescribable,
     prefilled,
     violation,
 )
@@ -280,3 +281,10 @@ def test_prescribed_arguments_override_those_of_a_child() -> None:
     assert prefilled(rules, past("search"), "read", {"page": 1}) == {"page": 2}
     assert prefilled(rules, past("search"), "write", {"page": 1}) == {"page": 1}
     assert prefilled(rules, past("send"), "read", {"page": 1}) == {"page": 1}
+
+
+def test_what_a_rule_may_prescribe_for_a_tool() -> None:
+    child = ConstrainChildTools("read", ("search",), (ChildArguments("search", {"page": 2}), ChildArguments("write")))
+    rules = (RunFirst("search", {"query": "tides"}), RunFirst("send"), child)
+    assert prescribable(rules, "search") == {"query", "page"}
+    assert prescribable(rules, "write") == prescribable(rules, "send") == frozenset()
