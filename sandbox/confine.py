@@ -10,10 +10,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 from . import landlock, linux
-from .levels import Guard
+from .levels import WALLS, Guard
 from .seccomp import build_filter
 from .specs import Network
 
@@ -44,8 +44,13 @@ class Confinement:
         """Build the filter programs, once."""
         if Guard.SYSTEM_CALLS not in on:
             return cls(on, {})
-        contained = bool(on & {Guard.SCOPES, Guard.PROCESS_NAMESPACE})
-        return cls(on, {network: build_filter(network, refuse_kill_all=not contained) for network in Network})
+        return cls(on, {network: build_filter(network) for network in Network})
+
+    def filter_for(self, network: Network) -> bytes | None:
+        """The filter program of the calling process; None where there is no such guard."""
+        if Guard.SYSTEM_CALLS not in self.on or self.on & WALLS:
+            return self.filters.get(network)
+        return build_filter(network, signals_only_to=os.getpid())
 
 
 def python_paths() -> list[str]:
@@ -60,13 +65,10 @@ def connect_streams(stdout: int, stderr: int) -> None:
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     os.closerange(3, HIGHEST_FD)
-    sys.stdin, sys.stdout, sys.stderr = _text_stream(0, "r"), _text_stream(1, "w"), _text_stream(2, "w")
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
-
-
-def _text_stream(fd: int, mode: str) -> TextIO:
-    stream = open(fd, mode, encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-    return cast(TextIO, stream)
+    for fd, mode, name in ((0, "r", "stdin"), (1, "w", "stdout"), (2, "w", "stderr")):
+        stream = open(fd, mode, encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def set_environment(environment: Mapping[str, str], scratch: str) -> None:
@@ -138,7 +140,7 @@ def confine(
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     linux.drop_capabilities()
     apply_landlock(on, rules, call)
-    program = confinement.filters.get(Network(call["network"]))
+    program = confinement.filter_for(Network(call["network"]))
     if program is not None:
         linux.install_filter(program)
 

@@ -173,7 +173,7 @@ class ForkServerSandbox:
             process.kill()
         server = RunningServer(process, ours, base, level or Level(frozenset(), {}, 0))
         missing = self._required - server.level.on
-        if level is None or missing:
+        if level is None or missing or not level.contains_signals:
             await server.stop()
             raise SandboxUnavailable(_complaint(level, missing, self._python))
         if not level.has(Guard.FILES):
@@ -231,6 +231,11 @@ async def _read_level(process: asyncio.subprocess.Process) -> Level | None:
 def _complaint(level: Level | None, missing: frozenset[Guard], python: str) -> str:
     if level is None:
         return f"The fork server ({python}) did not start; the log shows why. Is this Python 3.11 or later?"
+    if not level.contains_signals:
+        return (
+            "This machine has nothing that keeps a tool from ending other processes. Allow user namespaces, or use a "
+            f"kernel with Landlock or seccomp. Found: {level.summary()}."
+        )
     reasons = "; ".join(f"{guard.value}: {level.off[guard]}" for guard in sorted(missing))
     return f"The settings ask for guards that this machine does not have: {reasons}."
 

@@ -22,6 +22,10 @@ class Guard(StrEnum):
 EVERY_GUARD: frozenset[Guard] = frozenset(Guard)
 STRICT: frozenset[Guard] = frozenset({Guard.FILES, Guard.SYSTEM_CALLS})
 
+# Any of these keeps a tool's signals from processes that are not its own. Without one of them, or the system call
+# filter in their place, kill(-1) in a tool would end every process of the server's user, and as root of the machine.
+WALLS: frozenset[Guard] = frozenset({Guard.PROCESS_NAMESPACE, Guard.SCOPES, Guard.OWN_USER})
+
 MEANINGS: Mapping[Guard, str] = {
     Guard.FILES: "Files: tools read only Python and system libraries and write only their scratch directory (Landlock)",
     Guard.PORTS: "Ports: network 'web' connects to TCP 80, 443 and DNS only, network 'off' to none (Landlock)",
@@ -52,6 +56,11 @@ class Level:
     def has(self, guard: Guard) -> bool:
         """Whether this guard is on."""
         return guard in self.on
+
+    @property
+    def contains_signals(self) -> bool:
+        """Whether a tool can signal only its own processes. Nothing is run where it could signal others."""
+        return bool(self.on & (WALLS | {Guard.SYSTEM_CALLS}))
 
     def sentences(self) -> list[str]:
         """The level in plain words, strongest first, what is missing last."""

@@ -75,7 +75,7 @@ def _succeeds(attempt: Callable[[], None], namespaces: int = 0) -> bool:
 def _filter_works() -> bool:
     def attempt() -> None:
         linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-        linux.install_filter(build_filter(Network.OFF, refuse_kill_all=True))
+        linux.install_filter(build_filter(Network.OFF))
 
     return supported() and _succeeds(attempt)
 

@@ -21,7 +21,8 @@ X32_BIT = 0x40000000
 NEW_NAMESPACE_FLAGS = 0x7E020000
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
-MINUS_ONE = 0xFFFFFFFF
+F_SETOWN, F_SETOWN_EX = 8, 15
+FIOSETOWN, SIOCSPGRP = 0x8901, 0x8902
 
 FAMILIES: Mapping[Network, tuple[int, ...]] = {
     Network.OFF: (),
@@ -56,13 +57,19 @@ class Architecture:
     clone: int
     ioctl: int
     socket: int
-    kill: int
+    fcntl: int
+    signals_by_pid: tuple[int, ...]
+    pidfd_send_signal: int = 424
 
 
 CLONE3 = 435
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "x86_64": Architecture(audit=0xC000003E, column=0, clone=56, ioctl=16, socket=41, kill=62),
-    "aarch64": Architecture(audit=0xC00000B7, column=1, clone=220, ioctl=29, socket=198, kill=129),
+    "x86_64": Architecture(
+        audit=0xC000003E, column=0, clone=56, ioctl=16, socket=41, fcntl=72, signals_by_pid=(62, 200, 234, 129, 297)
+    ),
+    "aarch64": Architecture(
+        audit=0xC00000B7, column=1, clone=220, ioctl=29, socket=198, fcntl=25, signals_by_pid=(129, 130, 131, 138, 240)
+    ),
 }
 
 
@@ -71,10 +78,11 @@ def supported() -> bool:
     return platform.machine() in ARCHITECTURES
 
 
-def build_filter(network: Network, *, refuse_kill_all: bool) -> bytes:
+def build_filter(network: Network, *, signals_only_to: int | None = None) -> bytes:
     """The filter program for a tool with this network setting.
 
-    `refuse_kill_all` refuses kill(-1, ...), for levels where nothing else keeps a tool's signals to itself.
+    `signals_only_to` is the one process id that may be signalled, for levels where nothing else keeps a tool's signals
+    to its own processes: a tool can then end its children only by ending itself.
     """
     machine = ARCHITECTURES[platform.machine()]
     program = [
@@ -91,11 +99,20 @@ def build_filter(network: Network, *, refuse_kill_all: bool) -> bytes:
     # The C library falls back to clone, whose flags a filter can see.
     program += _if_equal(CLONE3, _refusal(errno.ENOSYS))
     program += _on_call(machine.clone, _refuse_bits(NEW_NAMESPACE_FLAGS))
-    program += _on_call(machine.ioctl, _refuse_values((TIOCSTI, TIOCLINUX), SECOND_ARGUMENT))
-    program += _on_call(machine.socket, _allow_only(FAMILIES[network]))
-    if refuse_kill_all:
-        program += _on_call(machine.kill, _refuse_values((MINUS_ONE,), FIRST_ARGUMENT))
+    program += _on_call(machine.ioctl, _refuse_values((TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP), SECOND_ARGUMENT))
+    program += _on_call(machine.socket, _allow_only(FAMILIES[network], errno.EACCES))
+    if signals_only_to is not None:
+        program += _signal_rules(machine, signals_only_to)
     return b"".join([*program, _return(ALLOW)])
+
+
+def _signal_rules(machine: Architecture, pid: int) -> list[bytes]:
+    program = _if_equal(machine.pidfd_send_signal, _refusal(errno.EPERM))
+    # A descriptor's owner is sent signals of the caller's choice too.
+    program += _on_call(machine.fcntl, _refuse_values((F_SETOWN, F_SETOWN_EX), SECOND_ARGUMENT))
+    for number in machine.signals_by_pid:
+        program += _on_call(number, _allow_only((pid,), errno.EPERM))
+    return program
 
 
 def _load(offset: int) -> bytes:
@@ -141,6 +158,6 @@ def _refuse_values(values: tuple[int, ...], offset: int) -> list[bytes]:
     return [_load(offset), *refusals, _return(ALLOW)]
 
 
-def _allow_only(values: tuple[int, ...]) -> list[bytes]:
+def _allow_only(values: tuple[int, ...], otherwise: int) -> list[bytes]:
     allowed = [piece for value in values for piece in _if_equal(value, ALLOW)]
-    return [_load(FIRST_ARGUMENT), *allowed, _return(_refusal(errno.EACCES))]
+    return [_load(FIRST_ARGUMENT), *allowed, _return(_refusal(otherwise))]
