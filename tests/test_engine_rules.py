@@ -12,8 +12,8 @@ from engine.rule_solver import (
     allowance,
     is_terminal,
     missing_before_exit,
-    prescribable,
     prefilled,
+    prescribable,
     violation,
 )
 from engine.rules import (
