@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from ade.lock import DataDirectoryInUse, lock_data_directory
+
+
+class Command(BaseCommand):
+    help = "Bring the data directory up to date: tables, static files, the demo agent. Run it before `serve`."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            lock = lock_data_directory(settings.ADE_DATA_DIR)
+        except DataDirectoryInUse as error:
+            raise CommandError(str(error), returncode=3) from error
+        with closing(lock):
+            call_command("migrate", verbosity=0, interactive=False)
+            call_command("collectstatic", verbosity=0, interactive=False)
+            call_command("seed", stdout=self.stdout)
