@@ -90,8 +90,8 @@ def explain_refusal(asked: Asked, refusal: Refusal) -> ModelError:
 def lost_connection(asked: Asked, error: Exception) -> Unavailable:
     """The error for a connection that could not be made, timed out or was cut."""
     words = _shorten(str(error)) or type(error).__name__
-    cause = f" ({error.__cause__})" if error.__cause__ and str(error.__cause__) else ""
-    return Unavailable(f"{asked.provider} is out of reach: {words}{_shorten(cause)}")
+    cause = _shorten(str(error.__cause__ or ""))
+    return Unavailable(f"{asked.provider} is out of reach: {words}{f' ({cause})' if cause else ''}")
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
-
-import httpx2
+from urllib.parse import urlsplit
 
 from llms import anthropic_client, openai_client
 from llms.anthropic_client import AnthropicClient
@@ -57,11 +56,10 @@ class Provider:
 
     def connect(self, connection: Connection) -> ProviderClient:
         """A new client. Raises `ProviderNotConfigured` when the base URL is none."""
-        try:
-            return self.make(connection)
-        except httpx2.InvalidURL as error:
-            message = f"{self.base_url_setting} is not a URL ({error}). Correct it and start again."
-            raise ProviderNotConfigured(message) from error
+        if connection.base_url and not _is_url(connection.base_url):
+            shown = f'{self.base_url_setting} is "{connection.base_url}", which is not a URL'
+            raise ProviderNotConfigured(f"{shown}. It should look like {self.own_base_url}.")
+        return self.make(connection)
 
     def not_configured(self) -> ProviderNotConfigured:
         """The error for a provider without a connection, saying what to do."""
@@ -69,6 +67,14 @@ class Provider:
             f"There is no key for {self.display_name}. Set {self.key_setting} (or {self.base_url_setting} for an endpoint "
             "that needs none) and start again, or choose demo/planner, which needs no key."
         )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 80) > 0
+    except ValueError:
+        return False
 
 
 def _make_openai(connection: Connection) -> ProviderClient:

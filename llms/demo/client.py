@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from llms.demo.arguments import draw_arguments
 from llms.demo.intent import Wish, find_wishes
 from llms.demo.reading import Reading, read
+from llms.demo.words import nouns_of
 from llms.errors import UnknownModel
 from llms.types import (
     CallDelta,
@@ -69,7 +70,7 @@ def answer(request: ModelRequest) -> ModelResponse:
     """What the model answers: a pure function of the request."""
     asked, turn = _split_turn(request.messages)
     tools = tuple(tool for tool in request.tools if not request.forced_tools or tool.name in request.forced_tools)
-    reading = read(asked)
+    reading = read(asked, frozenset().union(*(nouns_of(tool.name) for tool in tools)) if tools else frozenset())
     wishes = find_wishes(reading, tools)
     open_wishes = _leave_out_made(wishes, turn)
     if not open_wishes and request.forced_tools and tools:

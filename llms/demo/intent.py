@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from llms.demo.places import PLACE_NAMES, find_places
 from llms.demo.reading import Reading
-from llms.demo.words import GENERIC, split_name, stem, stems, synonyms
+from llms.demo.words import GENERIC, STOP, split_name, stem, stems, synonyms
 from llms.types import ModelTool
 
 _ALL_TOOLS = re.compile(
@@ -16,16 +17,27 @@ _ALL_TOOLS = re.compile(
 )
 _CALL = re.compile(r"(?<![\w.])(?P<name>[A-Za-z_][\w-]*)\s*(?P<call>\((?P<inside>(?:[^()\"']|\"[^\"]*\"|'[^']*'|\([^()]*\))*)\))?(?:\s*[*×]\s*(?P<times>\d{1,3}))?")  # fmt: skip
 _MOST_TIMES = 100
+_MOST_HINTED_TIMES = 10
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_TIMES = re.compile(rf"\b(?:(\d+|{'|'.join(_NUMBERS[1:])})\s+times|twice)\b", re.IGNORECASE)
+_ASKS = re.compile(
+    r"\W*(?:what|who|where|when|why|how|which|tell\s+me|explain|i\s+want\s+to\s+know|do\s+you\s+know)\b(?:['’]s)?",
+    re.IGNORECASE,
+)
+_SEARCHES = frozenset({stem("search")} | synonyms(stem("search")))
+_TAKES_LINK = frozenset({"url", "uri", "link"})
+_LINK = re.compile(r"https?://\S+")
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A tool that is wanted, and the place in the message that says so. `written` holds the arguments of an explicit call,
-    as they stand between the parentheses."""
+    as they stand between the parentheses. `share` numbers the calls of a tool that is wanted several times."""
 
     tool: ModelTool
     place: int
     written: str | None = None
+    share: int = 0
 
 
 def find_wishes(reading: Reading, tools: Iterable[ModelTool]) -> tuple[Wish, ...]:
@@ -36,14 +48,36 @@ def find_wishes(reading: Reading, tools: Iterable[ModelTool]) -> tuple[Wish, ...
     if is_literal:
         return tuple(explicit)
     named = {wish.tool.name for wish in explicit}
-    hinted = [wish for wish in _find_hinted(reading, by_name) if wish.tool.name not in named]
-    wishes = explicit + hinted
-    if not wishes and _ALL_TOOLS.search(reading.text):
-        return tuple(Wish(tool, number) for number, tool in enumerate(by_name.values()))
-    if _ALL_TOOLS.search(reading.text):
-        rest = [tool for tool in by_name.values() if tool.name not in {wish.tool.name for wish in wishes}]
-        wishes += [Wish(tool, len(reading.text) + number) for number, tool in enumerate(rest)]
-    return tuple(sorted(wishes, key=lambda wish: wish.place))
+    hinted = _find_hinted(reading, by_name, must_be_clear=bool(named))
+    wishes = explicit + [wish for wish in hinted if wish.tool.name not in named]
+    if everything := _ALL_TOOLS.search(reading.text):
+        named = {wish.tool.name for wish in wishes}
+        wishes += [Wish(tool, everything.start()) for tool in by_name.values() if tool.name not in named]
+    elif not wishes and _is_question(reading):
+        wishes = [Wish(tool, 0) for tool in by_name.values() if _SEARCHES & set(map(stem, split_name(tool.name)))]
+    in_order = sorted(wishes, key=lambda wish: wish.place)
+    return tuple(replace(wish, share=share) for wish in in_order for share in range(_times(wish, reading)))
+
+
+def _is_question(reading: Reading) -> bool:
+    """Whether the message asks for knowledge: that is what a search is for, even when none is named."""
+    asks = _ASKS.match(reading.text)
+    return bool(asks) and any(
+        word.text.lower() not in STOP and word.stem not in GENERIC and asks is not None and word.start >= asks.end()
+        for word in reading.words
+    )
+
+
+def _times(wish: Wish, reading: Reading) -> int:
+    """How often the wish's clause asks for it: "roll the dice three times", "the weather in Paris, London and Rome"."""
+    clause = reading.clauses[reading.clause_at(wish.place)].text
+    if any(PLACE_NAMES & set(split_name(name)) for name in wish.tool.parameters.get("required") or ()):
+        return max(1, min(len(find_places(clause)), _MOST_HINTED_TIMES))
+    found = _TIMES.search(clause)
+    if found is None:
+        return 1
+    word = (found[1] or "two").lower()
+    return min(int(word) if word.isdigit() else _NUMBERS.index(word), _MOST_HINTED_TIMES)
 
 
 def _find_explicit(reading: Reading, by_name: dict[str, ModelTool]) -> tuple[list[Wish], bool]:
@@ -82,15 +116,20 @@ class _Score:
     best: float = 0.0
 
 
-def _find_hinted(reading: Reading, by_name: dict[str, ModelTool]) -> list[Wish]:
+def _find_hinted(reading: Reading, by_name: dict[str, ModelTool], *, must_be_clear: bool) -> list[Wish]:
     """Tools whose words the message uses. A word counts for as much as it tells the tools apart; with no tool clearly
     meant, those that are meant most are all taken ("search for tides" with two kinds of search)."""
     weights = _weigh_words(tuple(by_name.values()))
     scores = {name: _score(reading, weights, name) for name in by_name}
+    if link := _LINK.search(reading.text):
+        for name, tool in by_name.items():
+            if _TAKES_LINK & set((tool.parameters.get("properties") or {}).keys()):
+                scores[name].points += 1.0
+                scores[name].place = scores[name].place or link.start()
     clear = [name for name, score in scores.items() if score.points >= 1.0]
-    if not clear:
+    if not clear and not must_be_clear:
         most = max((score.points for score in scores.values()), default=0.0)
-        clear = [name for name, score in scores.items() if most >= 0.5 and score.points == most]
+        clear = [name for name, score in scores.items() if most > 0.3 and score.points == most]
     return [Wish(by_name[name], scores[name].place) for name in clear]
 
 

@@ -22,6 +22,7 @@ _SAYING = re.compile(
 _INTRODUCES = re.compile(
     r"\b(?:that|saying|says|say(?!\s+about)|which says|reading|with the text|telling)\b[:,]?\s*|:\s+", re.I
 )
+_GOES_ON = re.compile(r"\s*(?:saying|telling|which says|that says|with the text)\b", re.I)
 _TOLD = re.compile(
     r"\b(?:tell|notify|inform|message|ping|alert)\w*\s+(?:(?:the|my|our)\s+\w+|everyone|everybody|[A-Z]\w+|him|her|them|us)\s+"
     r"(?:about\s+|to\s+)?(?=\w)",
@@ -50,7 +51,7 @@ class Quotation:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A part of the message that wants one thing. `said` is what a message is to say, empty when the clause says nothing of
+    """A part of the message that wants one thing. `is_saying`: it has a word of saying. `said` is what a message is to say, empty when the clause says nothing of
     the kind; `said_at` is where that begins, or the clause's end."""
 
     start: int
@@ -58,6 +59,7 @@ class Clause:
     text: str
     said: str = ""
     said_at: int = 0
+    is_saying: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +78,15 @@ class Reading:
         return found[-1] if found else 0
 
 
-def read(text: str) -> Reading:
-    """Read a message."""
+def read(text: str, nouns: frozenset[str] = frozenset()) -> Reading:
+    """Read a message; `nouns` are stems of what the tools work on, which tell wishes apart."""
     quotations = tuple(
         Quotation(next(group for group in found.groups() if group), found.start(), found.end())
         for found in _QUOTED.finditer(text)
     )
     # Same length, so that places stay the same.
     masked = _TO_ME.sub(lambda found: " " * len(found.group()), _mask(text, quotations))
-    clauses = tuple(_split(text, masked))
+    clauses = tuple(_split(text, masked, nouns))
     words = tuple(_read_words(masked))
     wishes = tuple(word for word in words if not word.is_negated and not _is_said(word, clauses))
     return Reading(text, words, clauses, quotations, wishes)
@@ -108,38 +110,36 @@ def _read_words(masked: str) -> list[Word]:
     return words
 
 
-def _split(text: str, masked: str) -> list[Clause]:
-    """Clauses end at full stops, and at "and" or a comma when what follows wants something of its own, which a verb tells:
-    "tides and currents" stay together."""
+def _split(text: str, masked: str, nouns: frozenset[str]) -> list[Clause]:
+    """Clauses end at full stops, and at "and" or a comma when what follows wants something of its own, which a verb or one
+    of the tools' nouns tells: "tides and currents" stay together."""
     cuts = [0]
     for found in _BOUNDARY.finditer(masked):
         rest = masked[found.end() :]
         following = _BOUNDARY.search(rest.lstrip(" ,"))
         ahead = rest.lstrip(" ,")[: following.start()] if following else rest
-        if _HARD.match(found.group()) or _wants_something(ahead):
+        if _GOES_ON.match(rest):
+            continue
+        if _HARD.match(found.group()) or _wants_something(ahead, nouns):
             cuts.append(found.start())
     cuts.append(len(text))
     return [_read_clause(text, masked, start, end) for start, end in itertools.pairwise(cuts) if end > start]
 
 
-def _wants_something(text: str) -> bool:
-    """Whether one of the first words is a verb of asking, or a new place to look in ("in the database")."""
-    words = [found.group().lower() for found in _WORD.finditer(text)][:3]
-    verbs = any(stem(word) in VERBS for word in words if word not in ("that", "the", "a"))
-    return verbs or bool(words and words[0] in ("in", "on", "from", "using", "with", "via"))
+def _wants_something(text: str, nouns: frozenset[str]) -> bool:
+    words = [found.group().lower() for found in _WORD.finditer(text)]
+    return any(stem(word) in VERBS for word in words[:3]) or any(stem(word) in nouns for word in words)
 
 
 def _read_clause(text: str, masked: str, start: int, end: int) -> Clause:
     own = masked[start:end]
     saying = _SAYING.search(own)
-    if saying:
-        introduced = _INTRODUCES.search(own, saying.start()) or (
-            _TOLD.search(text[start:end]) if _TOLD.match(text[start:end], saying.start()) else None
-        )
-        said = text[start + introduced.end() : end].strip(" ,.;\n") if introduced else ""
-        if introduced and said:
-            return Clause(start, end, text[start:end], _in_first_person(said), start + introduced.end())
-    return Clause(start, end, text[start:end], said_at=end)
+    if saying is None:
+        return Clause(start, end, text[start:end], said_at=end)
+    introduced = _INTRODUCES.search(own, saying.start()) or _TOLD.match(own, saying.start())
+    said = text[start + introduced.end() : end].strip(" ,.;\n") if introduced else ""
+    said_at = start + introduced.end() if introduced and said else end
+    return Clause(start, end, text[start:end], _in_first_person(said), said_at, is_saying=True)
 
 
 def _is_said(word: Word, clauses: tuple[Clause, ...]) -> bool:
@@ -154,7 +154,7 @@ _PERSONS = (
 
 def _in_first_person(said: str) -> str:
     """What the user wants the agent to say of itself: "you have started" becomes "I have started"."""
-    said = said.strip("\"“”'` ")
+    said = re.sub(r"^that\s+", "", said.strip("\"“”'` "), flags=re.IGNORECASE)
     for pattern, instead in _PERSONS:
         said = re.sub(pattern, instead, said, flags=re.IGNORECASE)
     return said[:1].upper() + said[1:]

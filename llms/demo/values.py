@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from llms.demo.places import PLACE_NAMES
 from llms.demo.topics import Evidence
 from llms.demo.words import split_name
 
@@ -16,12 +17,12 @@ Schema = Mapping[str, Any]
 _MESSAGE_NAMES = frozenset(
     ["message", "text", "body", "content", "note", "msg", "comment", "announcement", "reply", "memo", "description"]
 )
-_PLACE_NAMES = frozenset(["city", "location", "place", "country", "region", "town", "address", "destination"])
 _PERSON_NAMES = frozenset(["to", "recipient", "recipients", "user", "person", "channel", "receiver"])
 _COUNT_NAMES = frozenset(
     ["limit", "count", "n", "num", "number", "max", "top", "k", "size", "amount", "results", "times", "page"]
 )
 _EXPRESSION = re.compile(r"[-+]?[\d(][\d\s.()+*/%^-]*[\d)]")
+_COUNTED = re.compile(r"\b(\d+)\s+(?:results|hits|pages|entries|records|matches|items)\b", re.IGNORECASE)
 _FORMATS: Mapping[str, str] = {
     "email": "demo@example.com",
     "uri": "https://example.com/",
@@ -73,7 +74,7 @@ def choose_value(name: str, schema: Schema, evidence: Evidence, root: Schema, *,
     """A value for this parameter, or None when the message says nothing and nothing is required."""
     schema = resolve(schema, root)
     named = _find_named(name, schema, evidence)
-    value = named if named is not None else _find_fitting(name, schema, evidence)
+    value = named if named is not None else _find_fitting(name, schema, evidence, is_required=is_required)
     if value is None:
         if not is_required:
             return None
@@ -118,27 +119,30 @@ def _find_named(name: str, schema: Schema, evidence: Evidence) -> Any:
     words = r"[\s_-]*".join(re.escape(word) for word in split_name(name))
     if not words:
         return None
-    value = r"(\"[^\"]*\"|'[^']*'|-?\d+(?:\.\d+)?|[\w./@+-]+)"
-    strict = re.search(rf"\b{words}\s*[=:]\s*{value}", evidence.text, re.IGNORECASE)
+    quoted = r"\"[^\"]*\"|'[^']*'"
+    is_text = schema.get("type") == "string" and "enum" not in schema
+    bare = r"=\s*[\w./@+-]+|:\s*[^.;\n]+" if is_text else r"[=:]\s*[\w./@+-]+"
+    strict = re.search(rf"\b{words}\s*([=:]\s*(?:{quoted})|{bare})", evidence.text, re.IGNORECASE)
     if strict:
-        return strict[1].strip("\"'")
+        return strict[1].lstrip("=: ").strip("\"' ")
     if schema.get("type") in ("integer", "number"):
-        loose = re.search(rf"\b{words}\s+(?:of\s+|is\s+|to\s+)?(-?\d+(?:\.\d+)?)", evidence.text, re.IGNORECASE)
-        return loose[1] if loose else None
+        number = r"(-?\d+(?:\.\d+)?)"
+        loose = re.search(rf"\b{words}\s+(?:of\s+|is\s+|to\s+)?{number}|{number}\s+{words}\b", evidence.text, re.I)
+        return (loose[1] or loose[2]) if loose else None
     if schema.get("type") == "boolean":
         mention = re.search(rf"(\b(?:not|no|without|don't)\s+)?\b{words}\b", evidence.text, re.IGNORECASE)
         return None if mention is None else not mention[1]
     return None
 
 
-def _find_fitting(name: str, schema: Schema, evidence: Evidence) -> Any:
+def _find_fitting(name: str, schema: Schema, evidence: Evidence, *, is_required: bool) -> Any:
     """A value in the message that is of the kind that the parameter's name and type ask for."""
     words = frozenset(split_name(name))
     if choices := schema.get("enum"):
         return _find_choice(choices, evidence)
     match schema.get("type"):
         case "integer" | "number":
-            return _find_number(words, schema, evidence)
+            return _find_number(words, schema, evidence, is_required=is_required)
         case "array":
             return _find_items(schema, evidence)
         case "string" | None if schema.get("type") or not _guess_type(schema):
@@ -159,8 +163,11 @@ def _find_choice(choices: list[Any], evidence: Evidence) -> Any:
     return None
 
 
-def _find_number(words: frozenset[str], schema: Schema, evidence: Evidence) -> float | None:
-    """The first number of the message; an optional parameter gets it only if it counts something ("3 results")."""
+def _find_number(words: frozenset[str], schema: Schema, evidence: Evidence, *, is_required: bool) -> float | str | None:
+    """The first number of the message that fits; an optional parameter gets one only if it counts something ("3 results")."""
+    if not is_required:
+        counted = _COUNTED.search(evidence.clause)
+        return counted[1] if counted and words & _COUNT_NAMES else None
     order = {"b": 1, "y": 1, "second": 1, "divisor": 1, "to": 1, "end": 1, "right": 1, "c": 2, "z": 2}
     place = max((order.get(word, 0) for word in words), default=0)
     fits = [number for number in evidence.numbers if _is_within(number, schema)]
@@ -192,7 +199,7 @@ def _find_text(words: frozenset[str], schema: Schema, evidence: Evidence) -> str
     if words & {"expression", "formula", "calculation", "equation"}:
         found = _EXPRESSION.search(evidence.clause) or _EXPRESSION.search(evidence.text)
         return found.group().strip() if found else None
-    if words & _PLACE_NAMES:
+    if words & PLACE_NAMES:
         return evidence.place or (evidence.topic if evidence.has_topic else None)
     if words & _PERSON_NAMES:
         return evidence.recipient or None
