@@ -40,7 +40,8 @@ function markError(cm, view, area) {
   if (!number || number > view.state.doc.lines) return;
   const line = view.state.doc.line(number);
   view.dispatch(cm.setDiagnostics(view.state, [{ from: line.from, to: line.to, severity: "error", message: area.dataset.errorText || "Problem on this line" }]));
-  view.dispatch({ effects: cm.EditorView.scrollIntoView(line.from, { y: "center" }) });
+  // Only the editor scrolls: the page stays where the person is.
+  view.requestMeasure({ read: () => view.lineBlockAt(line.from).top, write: (top) => { view.scrollDOM.scrollTop = Math.max(0, top - 80); } });
 }
 
 function label(area) {
