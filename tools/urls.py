@@ -1,6 +1,17 @@
 """Pages of tools."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from tools import trial, views
 
 app_name = "tools"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.tool_list, name="list"),
+    path("new/", views.create, name="create"),
+    path("<str:tool_id>/", views.detail, name="detail"),
+    path("<str:tool_id>/switch/<str:field>/", views.switch, name="switch"),
+    path("<str:tool_id>/source/", views.save_source, name="source"),
+    path("<str:tool_id>/settings/", views.save_settings, name="settings"),
+    path("<str:tool_id>/test/", trial.run, name="test"),
+    path("<str:tool_id>/delete/", views.delete, name="delete"),
+]

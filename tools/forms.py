@@ -1,0 +1,123 @@
+"""What a person may say about a tool, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+
+from tools.models import NetworkAccess, Tool
+from tools.problems import Problem
+
+
+if TYPE_CHECKING:
+    ToolModelForm = forms.ModelForm[Tool]
+else:
+    ToolModelForm = forms.ModelForm  # knows no [Tool] at run time
+
+
+class TagsField(forms.CharField):
+    """Words separated by commas, as a list without repeats."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
+        if isinstance(value, list):
+            return value
+        words = [word.strip() for word in (value or "").split(",")]
+        return list(dict.fromkeys(word for word in words if word))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
+
+
+class LinesField(forms.CharField):
+    """A text of several lines, kept as typed; browsers send CRLF where people typed LF."""
+
+    def __init__(self, rows: int = 4, **kwargs: Any) -> None:
+        area = forms.Textarea(attrs={"class": "form-control", "rows": rows, **kwargs.pop("attrs", {})})
+        super().__init__(strip=False, **{"required": False, "widget": area, **kwargs})
+
+    def to_python(self, value: Any) -> str:
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
+def text_input(placeholder: str = "", **attributes: str) -> forms.TextInput:
+    return forms.TextInput(attrs={"class": "form-control", "placeholder": placeholder, "autocomplete": "off", **attributes})
+
+
+def number_input(placeholder: str = "", step: str = "1") -> forms.NumberInput:
+    return forms.NumberInput(attrs={"class": "form-control num", "placeholder": placeholder, "step": step})
+
+
+class ToolExecutionForm(ToolModelForm):
+    """How a tool's calls are executed, besides its switches."""
+
+    tags = TagsField(required=False, help_text="Separated by commas.", widget=text_input("search, read-only"))
+
+    class Meta:
+        model = Tool
+        fields = ("timeout_seconds", "return_char_limit", "max_concurrency", "lock_group", "network", "tags")
+        labels = {
+            "timeout_seconds": "Timeout (seconds)",
+            "return_char_limit": "Return limit (characters)",
+            "max_concurrency": "Max concurrency",
+            "lock_group": "Lock group",
+            "network": "Network",
+        }
+        help_texts = {
+            "timeout_seconds": "Counts from the start of the call, not from queueing.",
+            "return_char_limit": "The model sees this much; the full return stays downloadable.",
+            "max_concurrency": "At most so many calls of this tool at once. Empty: no cap.",
+            "lock_group": "Tools that share a group never overlap, across all agents.",
+        }
+        widgets = {
+            "timeout_seconds": number_input(step="any"),
+            "return_char_limit": number_input(),
+            "max_concurrency": number_input("no cap"),
+            "lock_group": text_input("none"),
+            "network": forms.Select(attrs={"class": "form-select"}, choices=NetworkAccess.choices),
+        }
+
+
+class SourceForm(forms.Form):
+    """The source of a tool. `problems` are what the library found in it, by line."""
+
+    source_code = LinesField(label="Source", required=True)
+    problems: tuple[Problem, ...] = ()
+
+    def refuse(self, text: str, problems: tuple[Problem, ...]) -> None:
+        """The library does not take this source."""
+        self.problems = problems
+        if not problems:
+            self.add_error("source_code", text)
+
+
+class NewToolForm(SourceForm):
+    """A tool from its source, and the one question that matters most."""
+
+    enable_parallel_execution = forms.BooleanField(label="Enable parallel execution", required=False)
+
+
+SWITCHES: Mapping[str, tuple[str, str]] = {
+    "enable_parallel_execution": ("Parallel execution on", "Parallel execution off"),
+    "default_requires_approval": ("Approval required by default", "No approval required by default"),
+    "safe_to_retry": ("Calls are retried after a crash", "Calls are not retried after a crash"),
+}
+"""The fields that one switch saves at once, and what the toast says of on and off."""
+
+
+class SwitchForm(forms.Form):
+    """One switch. A switched-off checkbox sends nothing; an Undo says `to=on` or `to=off` in its URL."""
+
+    to = forms.ChoiceField(choices=[("on", "on"), ("off", "off")])
+
+    @classmethod
+    def asked(cls, query: Mapping[str, Any], posted: Mapping[str, Any], field: str) -> SwitchForm:
+        return cls({"to": query.get("to") or ("on" if posted.get(field) else "off")})
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self.cleaned_data["to"] == "on")
