@@ -23,6 +23,11 @@ ADE_API_KEY = env.text("ADE_API_KEY")
 ADE_ADMIN_PASSWORD = env.text("ADE_ADMIN_PASSWORD")
 ADE_TOOL_TIMEOUT = env.seconds("ADE_TOOL_TIMEOUT", 60.0)
 ADE_MAX_CALLS = env.whole("ADE_MAX_CALLS", 64, least=1)
+ADE_MAX_RUNS = env.whole("ADE_MAX_RUNS", 400, least=1)
+ADE_WORKER = env.switch("ADE_WORKER", default=True)
+ADE_HEARTBEAT_SECONDS = env.seconds("ADE_HEARTBEAT_SECONDS", 2.0)
+ADE_LEASE_SECONDS = env.seconds("ADE_LEASE_SECONDS", 8.0)
+ADE_GRACE_SECONDS = env.seconds("ADE_GRACE_SECONDS", 5.0)
 ADE_PUBLIC_URL = env.text("ADE_PUBLIC_URL").rstrip("/")
 ADE_TOOL_PATHS = tuple(env.listed("ADE_TOOL_PATHS"))
 
@@ -63,6 +68,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "api.paths.one_slash_form",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -120,6 +126,10 @@ else:
             "TEST": {"NAME": str(ADE_DATA_DIR / "test.sqlite3")},
         }
     }
+IS_POSTGRES = DATABASES["default"]["ENGINE"].endswith("postgresql")
+if IS_POSTGRES:
+    # Its migrations are for Postgres only.
+    INSTALLED_APPS.append("procrastinate.contrib.django")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")

@@ -6,11 +6,16 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from ade.views import search
+from api.routes import urls as api_urls
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="agents:list"), name="home"),
     path("", include("access.urls")),
+    path("search/", search, name="search"),
     path("agents/", include("agents.urls")),
     path("tools/", include("tools.urls")),
     path("runs/", include("runs.urls")),
+    path("v1/", api_urls),
     path("admin/", admin.site.urls),
 ]

@@ -66,10 +66,11 @@ def check_handle(handle: str) -> str:
 
 
 def _handle_of(config: Mapping[str, Any]) -> str:
-    """The handle that an `llm_config` names: its `handle`, a `model` with a provider, or both parts of it."""
-    model = str(config.get("model") or "")
-    if config.get("handle"):
-        return str(config["handle"])
+    """The handle that an `llm_config` names: its `handle`, unless its `model` says another one; a `model` with a
+    provider; or both parts of it."""
+    model, handle = str(config.get("model") or ""), str(config.get("handle") or "")
+    if handle and model in ("", handle, handle.partition("/")[2]):
+        return handle
     provider = config.get("model_endpoint_type")
     if "/" in model or not model or not provider or model.startswith(f"{provider}/"):
         return model

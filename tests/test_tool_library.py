@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from access.activity import Actor
@@ -98,7 +100,7 @@ def test_a_schema_that_was_sent_stands_instead_of_the_signature() -> None:
         ({"colour": "red"}, "no field colour"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(fields: dict[str, object], text: str) -> None:
+def test_what_cannot_be_is_refused_in_words(fields: dict[str, Any], text: str) -> None:
     with pytest.raises(ToolProblem, match=text):
         make(**fields)
     assert not Tool.objects.exists()

@@ -1,0 +1,99 @@
+"""From a request's body to a run and from an ended run to its answer: the parts that need the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents.models import Agent
+from api.absent import refuse_unsupported
+from api.errors import ApiProblem, explain_dispatch
+from api.lookup import find
+from api.schemas.inputs import UNSUPPORTED, Sent, SentMessage, decisions
+from api.schemas.runs import is_fault, letta_response
+from engine.specs import StopReason
+from runs.dispatch import (
+    DispatchProblem,
+    PendingApproval,
+    decide,
+    pending_calls,
+    pending_run,
+    request_digest,
+    start_run,
+)
+from runs.models import Run
+from runs.takeover import PENDING_APPROVAL_TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a request says beside its body: who sends it, whether it is a retry, whether it would wait."""
+
+    sender: str
+    raw_body: bytes
+    retry_count: int
+    rejects_when_busy: bool
+
+
+def begin(agent_id: str, body: Sent, envelope: Envelope, *, is_background: bool, is_token_streamed: bool) -> Run:
+    """The run that this request starts, or the one that it attaches to (rules 5.1 and 6.3). Raises ApiProblem."""
+    refuse_unsupported(body.model_dump(), UNSUPPORTED)
+    agent = find(Agent.objects.all(), agent_id, "Agent")
+    approval = body.approval()
+    options: dict[str, Any] = {
+        "max_steps": body.max_steps,
+        "is_background": is_background,
+        "is_token_streamed": is_token_streamed,
+    }
+    try:
+        if approval is not None:
+            return _decide(agent, approval, envelope.sender, options)
+        return start_run(
+            agent,
+            body.chat(),
+            started_by=envelope.sender,
+            digest=request_digest(agent.pk, envelope.raw_body),
+            retry_count=envelope.retry_count,
+            rejects_when_busy=envelope.rejects_when_busy,
+            **options,
+        )
+    except DispatchProblem as problem:
+        raise explain_dispatch(problem) from problem
+
+
+def finish(run_id: str, only: Iterable[str] | None) -> dict[str, Any]:
+    """The answer of a run that has ended. Raises ApiProblem where it failed for a reason that must not be overlooked."""
+    run = Run.objects.select_related("agent").get(pk=run_id)
+    if run.error == PENDING_APPROVAL_TEXT:
+        raise _still_pending(run)
+    if is_fault(run):
+        raise _fault(run)
+    return letta_response(run, only)
+
+
+def _decide(agent: Agent, approval: SentMessage, sender: str, options: Mapping[str, Any]) -> Run:
+    waiting = pending_run(agent)
+    pending = [call.pk for call in pending_calls(waiting)] if waiting else _decided_last(agent)
+    return decide(agent, decisions(approval, pending), decided_by=sender, **options)
+
+
+def _decided_last(agent: Agent) -> list[str]:
+    """The calls of the last decision: an older approval that names none may be a repeat of it."""
+    last = Run.objects.filter(agent=agent).exclude(resumes_run=None).order_by("-created_at").first()
+    return [decision["call_id"] for decision in last.decisions] if last else []
+
+
+def _still_pending(run: Run) -> ApiProblem:
+    """The run waited, and the one before it ended with calls that wait for approval (rule 6.4)."""
+    waiting = pending_run(run.agent)
+    calls = [call.pk for call in pending_calls(waiting)] if waiting else []
+    return explain_dispatch(PendingApproval(waiting.pk if waiting else run.pk, calls))
+
+
+def _fault(run: Run) -> ApiProblem:
+    is_models = run.stop_reason in {StopReason.LLM_API_ERROR, StopReason.INVALID_LLM_RESPONSE}
+    kind = "llm_error" if is_models else "internal_error"
+    error = {"type": kind, "message": run.error, "detail": run.error, "stop_reason": run.stop_reason}
+    # Asking again would attach to this very run.
+    return ApiProblem(502 if is_models else 500, run.error, is_final=True, error=error, run_id=run.pk)

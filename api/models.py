@@ -1,0 +1,43 @@
+"""/v1/models: what an agent can be asked to think with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja import Query, Router
+
+from api.schemas.models import model_state
+from llms.router import ModelListing, ModelRouter
+
+router = Router(tags=["Models"])
+
+_SETTINGS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
+
+
+@router.get("/models")
+async def list_models(
+    request: HttpRequest,
+    provider_name: str | None = None,
+    provider_category: Query[list[str] | None] = None,
+    provider_type: str | None = None,
+) -> list[dict[str, Any]]:
+    """The bundled catalogue, and what the configured providers list now. Any other handle of a provider works too."""
+    wanted = provider_name or provider_type
+    listing = await _listing()
+    return [model_state(listed) for listed in listing.models if not wanted or listed.model.provider == wanted]
+
+
+@router.get("/models/embedding")
+def list_embedding_models(request: HttpRequest) -> list[dict[str, Any]]:
+    """None: nothing here embeds."""
+    return []
+
+
+async def _listing() -> ModelListing:
+    router_of_models = ModelRouter({name: getattr(settings, name) for name in _SETTINGS})
+    try:
+        return await router_of_models.list_models()
+    finally:
+        await router_of_models.aclose()

@@ -1,0 +1,49 @@
+"""The REST API that Letta's SDKs speak, put together: shapes and routes, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, path
+from ninja import NinjaAPI, Swagger
+
+from access.middleware import login_not_required
+from api import absent, agent_tools, agents, blocks, errors, health, messages, models, runs, steps, tools
+from api.auth import BearerKey
+
+api = NinjaAPI(
+    title="Tandem",
+    version=settings.VERSION,
+    description="The API of Letta's SDKs. Every path answers with and without a slash at the end.",
+    auth=BearerKey(),
+    docs=Swagger({"persistAuthorization": True}),
+    urls_namespace="v1",
+)
+errors.install(api)
+for _part in (health, agents, agent_tools, blocks, tools, messages, runs, steps, models):
+    api.add_router("", _part.router)
+
+
+@login_not_required
+def unknown_route(request: HttpRequest, rest: str) -> HttpResponse:
+    """404, or 501 for what only Letta's cloud has, in the API's own shape."""
+    return errors.answer(absent.unknown(request.method or "GET", rest))
+
+
+def _for_keys_alone(patterns: Sequence[URLPattern | URLResolver]) -> list[URLPattern]:
+    """The API's views are opened by keys; the pages' sign-in must not stand before them."""
+    views = [pattern for pattern in patterns if isinstance(pattern, URLPattern)]
+    for view in views:
+        view.callback.login_required = False  # type: ignore[attr-defined]
+    return views
+
+
+_patterns, _app_name, _namespace = api.urls
+urls: tuple[list[Any], str, str] = (
+    [*_for_keys_alone(_patterns), path("<path:rest>", unknown_route)],
+    _app_name,
+    _namespace,
+)
