@@ -112,7 +112,11 @@ class RunPicture:
         self.agent_id, self.agent_name = event.agent_id, event.agent_name
         self.resumes_run_id, self.messages = event.resumes_run_id, event.messages
         self.started_at = self.started_at or row.at
-        return (Change(Part.RUN),)
+        lost = [call for call in self.calls.values() if call.state in {CallState.RUNNING, CallState.WAITING}]
+        for call in lost:
+            # The worker that ran it has died; nobody knows how long that attempt took.
+            call.state, call.started_at, call.waiting_at = CallState.QUEUED, None, None
+        return (Change(Part.RUN), *(Change(Part.CALL, call.id) for call in lost))
 
     def _ask(self, event: fact.ModelRequested, row: LogRow) -> Changes:
         step = self._step(event.step_id, event.step_index)
@@ -140,11 +144,11 @@ class RunPicture:
     def _plan(self, event: fact.BatchPlanned, row: LogRow) -> Changes:
         step = self._step(event.step_id)
         step.planned_at, step.plan_parallel, step.plan_reason = row.at, event.parallel, event.reason
-        step.phases = [self._phase(step.id, phase) for phase in event.phases]
+        step.phases = [self._phase(step.id, phase, row.at) for phase in event.phases]
         step.calls.sort(key=lambda call: call.index)
         return (Change(Part.BATCH, step.id), Change(Part.RUN))
 
-    def _phase(self, step_id: str, phase: fact.PhaseFact) -> PhasePicture:
+    def _phase(self, step_id: str, phase: fact.PhaseFact, at: datetime) -> PhasePicture:
         calls = []
         for planned in phase.calls:
             call = self._call(planned.id, step_id, planned.name)
@@ -152,7 +156,7 @@ class RunPicture:
             if call.state is CallState.HELD:
                 call.state = CallState.QUEUED
             calls.append(call)
-        return PhasePicture(step_id, phase.index, phase.mode, sorted(calls, key=lambda call: call.index))
+        return PhasePicture(step_id, phase.index, phase.mode, sorted(calls, key=lambda call: call.index), at)
 
     def _move(
         self, event: fact.CallQueued | fact.CallWaiting | fact.CallStarted | fact.CallEnded, row: LogRow
@@ -168,12 +172,17 @@ class RunPicture:
                 call.state, call.started_at, call.attempt = CallState.RUNNING, row.at, event.attempt
             case fact.CallEnded():
                 call.state, call.ended_at, call.text = event.outcome, row.at, event.text
-                call.has_full_text, call.ended_seq = event.has_full_text, row.seq
-        return (Change(Part.CALL, call.id), Change(Part.PHASE, call.step_id, call.phase), *self._tally(event))
+                call.has_full_text = event.has_full_text
+        changed = (Change(Part.CALL, call.id), Change(Part.PHASE, call.step_id, call.phase))
+        if isinstance(event, fact.CallEnded):
+            return (*changed, *self._close_phase(call), Change(Part.RUN))
+        return (*changed, Change(Part.RUN)) if isinstance(event, fact.CallStarted) else changed
 
-    @staticmethod
-    def _tally(event: fact.Event) -> Changes:
-        return (Change(Part.RUN),) if isinstance(event, fact.CallStarted | fact.CallEnded) else ()
+    def _close_phase(self, last: CallPicture) -> Changes:
+        """With the phase's last call it is known which one was critical: perhaps one that ended before."""
+        phase = next((one for one in self.steps[last.step_id].phases if one.index == last.phase), None)
+        critical = phase.critical_call if phase else None
+        return (Change(Part.CALL, critical.id),) if critical is not None and critical is not last else ()
 
     def _print(self, event: fact.CallOutput, row: LogRow) -> Changes:
         call = self.calls.get(event.call_id)

@@ -94,7 +94,6 @@ class CallPicture:
     waiting_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    ended_seq: int = 0
     output: OutputTail = field(default_factory=OutputTail)
     text: str = ""
     has_full_text: bool = False
@@ -128,6 +127,7 @@ class PhasePicture:
     index: int
     mode: Mode | None
     calls: list[CallPicture]
+    planned_at: datetime | None = None
 
     @property
     def started_at(self) -> datetime | None:
@@ -144,10 +144,14 @@ class PhasePicture:
 
     @property
     def critical_call(self) -> CallPicture | None:
-        """The call that the next phase had to wait for; None while it is not known."""
-        if self.ended_at is None or not any(call.started_at for call in self.calls):
+        """The call that made the phase as long as it was, of those that ran under this plan; None until it is known."""
+        if self.ended_at is None:
             return None
-        return max(self.calls, key=lambda call: call.ended_seq)
+        ran = [call for call in self.calls if call.seconds and call.ended_at and self._is_since_plan(call.ended_at)]
+        return max(ran, key=lambda call: call.seconds or 0.0, default=None)
+
+    def _is_since_plan(self, at: datetime) -> bool:
+        return self.planned_at is None or at >= self.planned_at
 
     @property
     def state(self) -> str:
@@ -221,15 +225,17 @@ class StepPicture:
 
     @property
     def wall_seconds(self) -> float:
-        """From the first call's start to the last one's end, of what has ended so far."""
-        starts = [call.started_at for call in self.calls if call.started_at and call.ended_at]
-        ends = [call.ended_at for call in self.calls if call.started_at and call.ended_at]
-        return (max(ends) - min(starts)).total_seconds() if starts else 0.0
+        """From the plan to the last end, as `engine.timing` has it; 0 until every call has ended."""
+        ends = [call.ended_at for call in self.calls if call.ended_at]
+        if self.planned_at is None or not self.is_batch_ended:
+            return 0.0
+        return max(0.0, (max(ends) - self.planned_at).total_seconds())
 
     @property
     def work_seconds(self) -> float:
-        """The sum of the durations of the calls that have ended."""
-        return sum(call.seconds or 0.0 for call in self.calls)
+        """The sum of the durations of the calls that have ended since the plan."""
+        here = [call for call in self.calls if self.planned_at and call.ended_at and call.ended_at >= self.planned_at]
+        return sum(call.seconds or 0.0 for call in here)
 
     @property
     def saved_seconds(self) -> float:

@@ -16,7 +16,7 @@ from llms.types import FinishReason, Usage
 BEGINNING = datetime(2026, 3, 1, 9, 0, 0, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """A row of the log without a database."""
 
@@ -80,8 +80,11 @@ class RunLog:
         """Sequential calls first, one a phase, then the parallel ones together (rule 2.1)."""
         groups = phases_of(calls)
         self.add(fact.BatchPlanned(step_id, True, "Parallel tool calls are on", tuple(groups)))
+        done = {row.data["call_id"] for row in self.rows if row.type == "call.ended"}
         for phase in groups:
             for call in phase.calls:
+                if call.id in done:
+                    continue
                 self.add(fact.CallQueued(step_id, call.id, call.name, phase.index), after=0.001)
         return self
 
@@ -161,6 +164,16 @@ def decided_log() -> RunLog:
     log.add(fact.ApprovalDecided("step-1", decisions, "admin")).plans(THREE_CALLS)
     log.ends_call("call-c", Outcome.DENIED, "Denied: not now")
     log.starts_call("call-a").starts_call("call-b").ends_call("call-a").ends_call("call-b")
+    return log.asks_model("step-2").answers("step-2", "Done.").ends()
+
+
+def crashed_log() -> RunLog:
+    """A worker dies while call-a runs; another one goes on: call-c stands, call-a is interrupted, call-b runs."""
+    log = RunLog().starts().asks_model().answers(calls=THREE_CALLS).plans(THREE_CALLS)
+    log.starts_call("call-c").ends_call("call-c", text="sent").starts_call("call-a").starts_call("call-b")
+    log.starts("", attempt=2).plans(THREE_CALLS)
+    log.ends_call("call-a", Outcome.INTERRUPTED, "It may or may not have taken effect", after=0.01)
+    log.starts_call("call-b", attempt=2).ends_call("call-b")
     return log.asks_model("step-2").answers("step-2", "Done.").ends()
 
 

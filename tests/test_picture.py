@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events import ApprovalRequested
 from engine.specs import CallState, Mode, Outcome, RunStatus
+from engine.story import LogRow
+from engine.timing import time_run
 from runs.picture import RunPicture, continued, tally
 from runs.picture_parts import TAIL_LINES, Change, OutputTail, Part
-from tests.run_logs import THREE_CALLS, RunLog, decided_log, held_log, three_call_log
+from tests.run_logs import THREE_CALLS, RunLog, crashed_log, decided_log, held_log, three_call_log, wide_log
 
 
 def picture_of(log: RunLog) -> RunPicture:
@@ -63,10 +66,15 @@ def test_each_event_says_what_it_changed() -> None:
     assert all(changes.values()), "every event of this log shows somewhere"
 
 
-def test_saved_time_is_work_less_wall() -> None:
-    step = picture_of(three_call_log()).steps["step-1"]
-    assert step.work_seconds > step.wall_seconds > 0
-    assert step.saved_seconds == step.work_seconds - step.wall_seconds
+@pytest.mark.parametrize("log", [three_call_log(), crashed_log(), wide_log(30)], ids=["three", "crashed", "wide"])
+def test_times_are_those_of_the_engine(log: RunLog) -> None:
+    batch = time_run([LogRow(log.run_id, row.seq, row.type, row.at, row.data) for row in log.rows]).batches[0]
+    step = picture_of(log).steps["step-1"]
+    critical = [phase.critical_call.id for phase in step.phases if phase.critical_call]
+    assert step.wall_seconds == batch.wall
+    assert step.work_seconds == pytest.approx(batch.total)
+    assert step.saved_seconds == pytest.approx(batch.saved)
+    assert tuple(critical) == batch.critical_path
 
 
 def test_nothing_is_saved_before_the_batch_has_ended() -> None:
@@ -75,9 +83,11 @@ def test_nothing_is_saved_before_the_batch_has_ended() -> None:
     assert picture_of(log).saved_seconds == 0
 
 
-def test_the_critical_call_is_the_one_that_the_next_phase_waited_for() -> None:
-    step = picture_of(three_call_log()).steps["step-1"]
-    assert [phase.critical_call.id for phase in step.phases if phase.critical_call] == ["call-c", "call-a"]
+def test_the_end_of_a_phase_also_changes_the_call_that_made_it_long() -> None:
+    log = RunLog().starts().asks_model().answers(calls=THREE_CALLS[:2]).plans(THREE_CALLS[:2])
+    log.starts_call("call-a").ends_call("call-a", after=5).starts_call("call-b").ends_call("call-b", after=0.1)
+    picture = RunPicture("run-1").apply_all(log.rows[:-1])
+    assert Change(Part.CALL, "call-a") in picture.apply(log.rows[-1])
 
 
 def test_held_calls_wait_and_only_the_asked_ones_need_a_decision() -> None:
@@ -103,11 +113,10 @@ def test_a_call_that_has_ended_is_never_held_again() -> None:
 
 
 def test_a_second_plan_after_a_crash_keeps_what_has_ended() -> None:
-    log = RunLog().starts().asks_model().answers(calls=THREE_CALLS).plans(THREE_CALLS)
-    log.starts_call("call-c").ends_call("call-c", text="sent").starts("", attempt=2).plans(THREE_CALLS)
-    picture = picture_of(log)
+    picture = picture_of(crashed_log())
     assert picture.attempt == 2
-    assert len(picture.steps["step-1"].calls) == 3
+    assert [call.state.value for call in picture.steps["step-1"].calls] == ["interrupted", "success", "success"]
+    assert picture.calls["call-a"].seconds is None, "nobody knows how long the lost attempt ran"
 
 
 def test_a_retry_moves_the_point_from_which_deltas_count() -> None:

@@ -1,0 +1,130 @@
+"""The conversation with an agent, as the Simulator shows it: run after run, each drawn from its log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from agents.models import Agent
+from engine.specs import RunStatus
+from runs.models import Message, Run
+from runs.picture import RunPicture
+from runs.presentation import CARD_CALLS, PendingView, Presenter, RunView
+from runs.reading import picture_of
+
+RUNS_AT_ONCE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message as a bubble shows it."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """One run of the conversation. `is_decided`: another run carries its held calls out."""
+
+    run_id: str
+    run: RunView
+    messages: list[Said]
+    at: datetime
+    position: int
+    is_queued: bool
+    is_decided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEntry:
+    """A message that belongs to no run: of an imported agent, say."""
+
+    message: Said
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Oldest first. `earlier_than` is the id of the first run where there are earlier ones, else ""."""
+
+    entries: list[RunEntry | MessageEntry]
+    earlier_than: str
+
+
+def conversation(agent: Agent, *, before: Run | None = None) -> Conversation:
+    """The latest runs of an agent, or the latest before one of them."""
+    runs = Run.objects.filter(agent=agent)
+    if before is not None:
+        runs = runs.filter(created_at__lt=before.created_at)
+    newest_first = list(runs.order_by("-created_at", "-id")[: RUNS_AT_ONCE + 1])
+    shown = newest_first[:RUNS_AT_ONCE][::-1]
+    has_earlier = len(newest_first) > RUNS_AT_ONCE
+    entries: list[RunEntry | MessageEntry] = [*_loose_messages(agent, shown, before, has_earlier=has_earlier)]
+    entries.extend(entry(run) for run in shown)
+    entries.sort(key=lambda one: one.at)
+    return Conversation(entries, shown[0].pk if has_earlier else "")
+
+
+def newer_runs(agent: Agent, than: Run | None) -> list[RunEntry]:
+    """The runs that have begun since, and those whose approvals they carry out, as they look now."""
+    runs = Run.objects.filter(agent=agent).select_related("resumes_run")
+    if than is not None:
+        runs = runs.filter(created_at__gt=than.created_at)
+    found = list(runs.order_by("created_at", "id")[:RUNS_AT_ONCE])
+    decided = [run.resumes_run for run in found if run.resumes_run is not None and run.resumes_run not in found]
+    return [entry(run) for run in (*decided, *found)]
+
+
+def entry(run: Run) -> RunEntry:
+    """One run as it stands."""
+    picture = picture_of(run)
+    return RunEntry(
+        run_id=run.pk,
+        run=Presenter(picture, timezone.now(), CARD_CALLS).run(),
+        messages=messages_of(run, picture),
+        at=run.created_at,
+        position=round(run.created_at.timestamp() * 1_000_000),
+        is_queued=run.status == RunStatus.CREATED,
+        is_decided=is_decided(run),
+    )
+
+
+def is_decided(run: Run) -> bool:
+    """Whether another run carries out the decisions on this one's calls."""
+    return Run.objects.filter(resumes_run_id=run.pk).exists()
+
+
+def messages_of(run: Run, picture: RunPicture) -> list[Said]:
+    """What the run was started with; of a run that waits its turn, what it will be started with."""
+    if picture.messages:
+        return [Said(message.role, message.text) for message in picture.messages]
+    return [Said(str(message.get("role", "user")), content_text(message.get("content", ""))) for message in run.input]
+
+
+def content_text(content: Any) -> str:
+    """The text of a message's content, which is a text or a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, Sequence) else []
+    texts = (part.get("text") for part in parts if isinstance(part, dict))
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def with_typed(pending: list[PendingView], typed: dict[str, tuple[str, str]]) -> list[PendingView]:
+    """The pending calls with what a person has entered for them: {call id: (choice, reason)}."""
+    return [PendingView(item.call, *typed.get(item.call.id, ("", ""))) for item in pending]
+
+
+def _loose_messages(agent: Agent, shown: list[Run], before: Run | None, *, has_earlier: bool) -> list[MessageEntry]:
+    messages = Message.objects.filter(agent=agent, run=None, position__isnull=False, role__in=["user", "assistant"])
+    if has_earlier and shown:
+        messages = messages.filter(created_at__gte=shown[0].created_at)
+    if before is not None:
+        messages = messages.filter(created_at__lt=before.created_at)
+    latest = list(messages.order_by("-position")[:60])[::-1]
+    return [MessageEntry(Said(one.role, content_text(one.content)), one.created_at) for one in latest]
