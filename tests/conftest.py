@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ["tests.provider_fixtures"]
+from runs.database import close_connections
+
+pytest_plugins = ["tests.provider_fixtures", "tests.server_fixtures"]
 
 
 def need(program: str, why: str) -> str:
@@ -28,4 +30,14 @@ def _no_outside_settings(settings: object) -> Iterator[None]:
     """Keys of whoever runs the tests must not reach a provider."""
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
         setattr(settings, name, "")
+    # A worker that a test stops shall leave its runs where they are, as a killed one does.
+    settings.ADE_GRACE_SECONDS = 0.0  # type: ignore[attr-defined]
     yield
+
+
+@pytest.fixture(autouse=True)
+def _no_connections_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Postgres does not drop a test database that somebody is still connected to."""
+    yield
+    if "transactional_db" in request.fixturenames:
+        close_connections()
