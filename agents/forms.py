@@ -73,9 +73,9 @@ class NewAgentForm(forms.Form):
 class AboutForm(AgentModelForm):
     """The panel Agent."""
 
-    description = LinesField(rows=2, help_text="For people; the model does not see it.")
+    description = LinesField(rows=1, help_text="For people; the model does not see it.")
     tags = TagsField(required=False, help_text="Separated by commas.", widget=text_input("research, night shift"))
-    system = LinesField(rows=10, label="System instructions", attrs={"data-counts": "system-count"})
+    system = LinesField(rows=6, label="System instructions", attrs={"data-counts": "system-count"})
 
     class Meta:
         model = Agent

@@ -86,10 +86,10 @@ def running_count(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def tool_stats(request: HttpRequest) -> HttpResponse:
-    """Figures of the tools named by `tool` (repeatable): cards for one, out-of-band cells for several."""
+    """Figures of the tools named by `tool` (repeatable): cards for one, out-of-band cells for several or with `cells`."""
     names = list(dict.fromkeys(request.GET.getlist("tool")))[:500]
     found = tool_statistics(names)
-    template = "runs/tool_stats.html" if len(names) == 1 else "runs/tool_stats_many.html"
+    template = "runs/tool_stats.html" if len(names) == 1 and "cells" not in request.GET else "runs/tool_stats_many.html"
     return render(request, template, {"tools": [found[name] for name in names]})
 
 

@@ -57,28 +57,32 @@ class ToolExecutionForm(ToolModelForm):
 
     tags = TagsField(required=False, help_text="Separated by commas.", widget=text_input("search, read-only"))
 
+    network = forms.ChoiceField(
+        choices=[(NetworkAccess.OFF, "Off"), (NetworkAccess.WEB, "Web"), (NetworkAccess.FULL, "Everything")],
+        help_text="Web is DNS and ports 80 and 443.",
+        widget=forms.Select(attrs={"class": "form-select"}),
+    )
+
     class Meta:
         model = Tool
         fields = ("timeout_seconds", "return_char_limit", "max_concurrency", "lock_group", "network", "tags")
         labels = {
-            "timeout_seconds": "Timeout (seconds)",
-            "return_char_limit": "Return limit (characters)",
+            "timeout_seconds": "Timeout",
+            "return_char_limit": "Return limit",
             "max_concurrency": "Max concurrency",
             "lock_group": "Lock group",
-            "network": "Network",
         }
         help_texts = {
-            "timeout_seconds": "Counts from the start of the call, not from queueing.",
-            "return_char_limit": "The model sees this much; the full return stays downloadable.",
+            "timeout_seconds": "Seconds from the start of the call, not from queueing. Empty: the server's default.",
+            "return_char_limit": "Characters that the model sees; the full return stays downloadable.",
             "max_concurrency": "At most so many calls of this tool at once. Empty: no cap.",
             "lock_group": "Tools that share a group never overlap, across all agents.",
         }
         widgets = {
-            "timeout_seconds": number_input(step="any"),
+            "timeout_seconds": number_input("default", step="any"),
             "return_char_limit": number_input(),
             "max_concurrency": number_input("no cap"),
             "lock_group": text_input("none"),
-            "network": forms.Select(attrs={"class": "form-select"}, choices=NetworkAccess.choices),
         }
 
 
