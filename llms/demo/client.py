@@ -12,6 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 from llms.demo.arguments import draw_arguments
 from llms.demo.intent import Wish, find_wishes
@@ -69,22 +70,33 @@ class DemoClient:
 def answer(request: ModelRequest) -> ModelResponse:
     """What the model answers: a pure function of the request."""
     asked, turn = _split_turn(request.messages)
-    tools = tuple(tool for tool in request.tools if not request.forced_tools or tool.name in request.forced_tools)
-    reading = read(asked, frozenset().union(*(nouns_of(tool.name) for tool in tools)) if tools else frozenset())
-    wishes = find_wishes(reading, tools)
-    open_wishes = _leave_out_made(wishes, turn)
-    if not open_wishes and request.forced_tools and tools:
-        open_wishes = (Wish(tools[0], 0),)
-    if open_wishes:
-        now = open_wishes if request.parallel else open_wishes[:1]
-        first = sum(len(message.calls) for message in request.messages)
-        calls = tuple(
-            RequestedCall(f"demo_{first + number}", wish.tool.name, _write_arguments(wish, reading, wishes))
-            for number, wish in enumerate(now, start=1)
-        )
-        return _respond(request, _announce(now, len(open_wishes), has_begun=bool(turn)), calls)
+    reading = read(asked, frozenset[str]().union(*(nouns_of(tool.name) for tool in request.tools)))
+    wishes = find_wishes(reading, request.tools)
+    allowed = request.forced_tools or tuple(tool.name for tool in request.tools)
+    planned = [call for call in _plan(wishes, reading) if call.name in allowed]
+    left = _leave_out_made(planned, turn)
+    if not left and request.forced_tools:
+        forced = [Wish(tool, 0) for name in allowed for tool in request.tools if tool.name == name][:1]
+        left = _plan(tuple(forced), reading)
+    if left:
+        now = left if request.parallel else left[:1]
+        first = 1 + sum(len(message.calls) for message in request.messages)
+        calls = tuple(replace(call, id=f"demo_{number}") for number, call in enumerate(now, start=first))
+        return _respond(request, _announce(now, len(left), has_begun=bool(turn)), calls)
     returns = [message for message in turn if message.role is Role.TOOL]
     return _respond(request, _sum_up(returns, turn) if returns else _introduce(request.tools))
+
+
+def _plan(wishes: tuple[Wish, ...], reading: Reading) -> list[RequestedCall]:
+    """The calls for all wishes, still without ids. What two clauses want in the same words is wanted once."""
+    planned: list[RequestedCall] = []
+    places: dict[tuple[str, str], int] = {}
+    for wish in wishes:
+        arguments = json.dumps(draw_arguments(wish, reading, wishes), ensure_ascii=False)
+        place = places.setdefault((wish.tool.name, arguments), wish.place)
+        if wish.written is not None or place == wish.place:
+            planned.append(RequestedCall("", wish.tool.name, arguments))
+    return planned
 
 
 def _split_turn(messages: tuple[ModelMessage, ...]) -> tuple[str, tuple[ModelMessage, ...]]:
@@ -95,34 +107,27 @@ def _split_turn(messages: tuple[ModelMessage, ...]) -> tuple[str, tuple[ModelMes
     return "", messages
 
 
-def _leave_out_made(wishes: tuple[Wish, ...], turn: tuple[ModelMessage, ...]) -> tuple[Wish, ...]:
-    """Wishes for which no call was made in this turn."""
+def _leave_out_made(planned: list[RequestedCall], turn: tuple[ModelMessage, ...]) -> list[RequestedCall]:
+    """Planned calls that were not made in this turn yet."""
     made = Counter(call.name for message in turn for call in message.calls)
-    left: list[Wish] = []
-    for wish in wishes:
-        if made[wish.tool.name]:
-            made[wish.tool.name] -= 1
+    left: list[RequestedCall] = []
+    for call in planned:
+        if made[call.name]:
+            made[call.name] -= 1
         else:
-            left.append(wish)
-    return tuple(left)
+            left.append(call)
+    return left
 
 
-def _write_arguments(wish: Wish, reading: Reading, wishes: tuple[Wish, ...]) -> str:
-    return json.dumps(draw_arguments(wish, reading, wishes), ensure_ascii=False)
-
-
-def _announce(now: tuple[Wish, ...], left: int, *, has_begun: bool) -> str:
-    names = _enumerate([f"{name}{f' {times} times' if times > 1 else ''}" for name, times in _count(now).items()])
+def _announce(now: list[RequestedCall], left: int, *, has_begun: bool) -> str:
+    counted = Counter(call.name for call in now)
+    names = _enumerate([f"{name}{f' {times} times' if times > 1 else ''}" for name, times in counted.items()])
     if has_begun:
         return f"Next I ask for {names}."
     if len(now) > 1:
         return f"{_WHO}. Your message asks for {names}; I ask for them in one batch."
     more = f", then for {left - 1} more, one at a time" if left > 1 else ""
     return f"{_WHO}. Your message asks for tools; I ask for {names}{more}."
-
-
-def _count(wishes: tuple[Wish, ...]) -> Counter[str]:
-    return Counter(wish.tool.name for wish in wishes)
 
 
 def _sum_up(returns: list[ModelMessage], turn: tuple[ModelMessage, ...]) -> str:

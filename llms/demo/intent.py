@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from llms.demo.places import PLACE_NAMES, find_places
-from llms.demo.reading import Reading
+from llms.demo.reading import Clause, Reading, Word
 from llms.demo.words import GENERIC, STOP, split_name, stem, stems, synonyms
 from llms.types import ModelTool
 
@@ -17,6 +17,7 @@ _ALL_TOOLS = re.compile(
 )
 _CALL = re.compile(r"(?<![\w.])(?P<name>[A-Za-z_][\w-]*)\s*(?P<call>\((?P<inside>(?:[^()\"']|\"[^\"]*\"|'[^']*'|\([^()]*\))*)\))?(?:\s*[*×]\s*(?P<times>\d{1,3}))?")  # fmt: skip
 _MOST_TIMES = 100
+_VAGUE = 0.3  # What a word is worth that many tools share: not enough to call one.
 _MOST_HINTED_TIMES = 10
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _TIMES = re.compile(rf"\b(?:(\d+|{'|'.join(_NUMBERS[1:])})\s+times|twice)\b", re.IGNORECASE)
@@ -53,19 +54,17 @@ def find_wishes(reading: Reading, tools: Iterable[ModelTool]) -> tuple[Wish, ...
     if everything := _ALL_TOOLS.search(reading.text):
         named = {wish.tool.name for wish in wishes}
         wishes += [Wish(tool, everything.start()) for tool in by_name.values() if tool.name not in named]
-    elif not wishes and _is_question(reading):
-        wishes = [Wish(tool, 0) for tool in by_name.values() if _SEARCHES & set(map(stem, split_name(tool.name)))]
     in_order = sorted(wishes, key=lambda wish: wish.place)
     return tuple(replace(wish, share=share) for wish in in_order for share in range(_times(wish, reading)))
 
 
-def _is_question(reading: Reading) -> bool:
-    """Whether the message asks for knowledge: that is what a search is for, even when none is named."""
-    asks = _ASKS.match(reading.text)
-    return bool(asks) and any(
-        word.text.lower() not in STOP and word.stem not in GENERIC and asks is not None and word.start >= asks.end()
-        for word in reading.words
-    )
+def _is_question(clause: Clause, words: tuple[Word, ...]) -> bool:
+    """Whether the clause asks for knowledge: that is what a search is for, even when none is named."""
+    asks = _ASKS.match(clause.text)
+    if asks is None:
+        return False
+    rest = [word for word in words if word.start >= clause.start + asks.end()]
+    return any(word.text.lower() not in STOP and word.stem not in GENERIC for word in rest)
 
 
 def _times(wish: Wish, reading: Reading) -> int:
@@ -117,20 +116,48 @@ class _Score:
 
 
 def _find_hinted(reading: Reading, by_name: dict[str, ModelTool], *, must_be_clear: bool) -> list[Wish]:
-    """Tools whose words the message uses. A word counts for as much as it tells the tools apart; with no tool clearly
-    meant, those that are meant most are all taken ("search for tides" with two kinds of search)."""
+    """Tools whose words the message uses, clause by clause."""
     weights = _weigh_words(tuple(by_name.values()))
-    scores = {name: _score(reading, weights, name) for name in by_name}
-    if link := _LINK.search(reading.text):
-        for name, tool in by_name.items():
-            if _TAKES_LINK & set((tool.parameters.get("properties") or {}).keys()):
-                scores[name].points += 1.0
-                scores[name].place = scores[name].place or link.start()
-    clear = [name for name, score in scores.items() if score.points >= 1.0]
-    if not clear and not must_be_clear:
-        most = max((score.points for score in scores.values()), default=0.0)
-        clear = [name for name, score in scores.items() if most > 0.3 and score.points == most]
-    return [Wish(by_name[name], scores[name].place) for name in clear]
+    found: list[Wish] = []
+    for clause in reading.clauses:
+        words = tuple(word for word in reading.wishes if clause.start <= word.start < clause.end)
+        for name, place in _find_in_clause(clause, words, weights, by_name, must_be_clear=must_be_clear):
+            found.append(Wish(by_name[name], place))
+    return found
+
+
+def _find_in_clause(
+    clause: Clause,
+    words: tuple[Word, ...],
+    weights: _Weights,
+    by_name: dict[str, ModelTool],
+    *,
+    must_be_clear: bool,
+) -> list[tuple[str, int]]:
+    """The tools that one clause means, each with its place. A word counts for as much as it tells the tools apart. With no
+    tool clearly meant, those that are meant most are all taken ("search for tides" with two kinds of search), a question
+    goes to whatever searches, and only then does it count what the descriptions say."""
+    link = _LINK.search(clause.text)
+    scores = {name: _score(words, weights, name) for name in by_name}
+    for name, tool in by_name.items():
+        if link and _TAKES_LINK & set(tool.parameters.get("properties") or ()):
+            scores[name].points += 1.0
+            scores[name].place = scores[name].place or clause.start + link.start()
+    clear = _at_least(1.0, scores)
+    if clear or must_be_clear:
+        return clear
+    most = max((score.points for score in scores.values()), default=0.0)
+    if most > _VAGUE:
+        return _at_least(most, scores)
+    if _is_question(clause, words):
+        asked = [(name, clause.start) for name in by_name if _SEARCHES & set(map(stem, split_name(name)))]
+        if asked:
+            return asked
+    return _at_least(1.0, {name: _score(words, weights, name, with_descriptions=True) for name in by_name})
+
+
+def _at_least(points: float, scores: dict[str, _Score]) -> list[tuple[str, int]]:
+    return [(name, score.place) for name, score in scores.items() if score.points >= points]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +192,16 @@ def _weigh_name(words: frozenset[str], count: Counter[str]) -> dict[str, float]:
     return {word: (0.3 if has_own and word in GENERIC else 1.0) / count[word] for word in words}
 
 
-def _score(reading: Reading, weights: _Weights, name: str) -> _Score:
+def _score(words: tuple[Word, ...], weights: _Weights, name: str, *, with_descriptions: bool = False) -> _Score:
     known = weights.known_stems()
     own, described = weights.of_name[name], weights.of_description[name]
     score = _Score()
     seen: set[str] = set()
-    for word in reading.wishes:
+    for word in words:
         hits = {word.stem: own[word.stem]} if word.stem in own else {}
         if not hits and word.stem not in known:
             hits = {other: own[other] for other in synonyms(word.stem) if other in own}
-        if not hits and word.stem in described:
+        if not hits and with_descriptions and word.stem in described:
             hits = {word.stem: described[word.stem]}
         for hit, worth in hits.items():
             if hit not in seen:

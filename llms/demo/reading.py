@@ -14,19 +14,21 @@ _BOUNDARY = re.compile(
     r"[.!?;:](?=\s|$)|\n|,|\b(?:and|then|afterwards|after that|plus|also|but|while)\b|&", re.IGNORECASE
 )
 _HARD = re.compile(r"[.!?;\n]")
+# "let the team know" is "msg the team know": of the same length, and a word that the rest understands.
+_LET_KNOW = re.compile(r"\blet(?=\s+(?!me\b)(?:(?:the|my|our)\s+)?\w+\s+know\b)", re.IGNORECASE)
 _TO_ME = re.compile(r"\b(?:tell|show|give|let|remind)\s+me\b(?:\s+know\b)?", re.IGNORECASE)
 # A message's text begins after one of these, if the clause has a word of saying before it.
 _SAYING = re.compile(
-    r"\b(?:send|tell|notify|inform|message|ping|announce|alert|write|post|reply|say|note|email|mail)\w*\b", re.I
+    r"\b(?:send|tell|msg|notify|inform|message|ping|announce|alert|write|post|reply|say|note|email|mail)\w*\b", re.I
 )
 _INTRODUCES = re.compile(
     r"\b(?:that|saying|says|say(?!\s+about)|which says|reading|with the text|telling)\b[:,]?\s*|:\s+", re.I
 )
 _GOES_ON = re.compile(r"\s*(?:saying|telling|which says|that says|with the text)\b", re.I)
 _TOLD = re.compile(
-    r"\b(?:tell|notify|inform|message|ping|alert)\w*\s+(?:(?:the|my|our)\s+\w+|everyone|everybody|[A-Z]\w+|him|her|them|us)\s+"
-    r"(?:about\s+|to\s+)?(?=\w)",
-    re.I,
+    r"\b(?i:(?:tell|msg|notify|inform|message|ping|alert)\w*)\s+"
+    r"(?:(?i:(?:the|my|our)\s+\w+|everyone|everybody|him|her|them|us)|[A-Z]\w+)\s+"
+    r"(?i:know\s+)?(?i:that\s+|about\s+|to\s+)?(?=\w)"
 )
 
 
@@ -85,7 +87,8 @@ def read(text: str, nouns: frozenset[str] = frozenset()) -> Reading:
         for found in _QUOTED.finditer(text)
     )
     # Same length, so that places stay the same.
-    masked = _TO_ME.sub(lambda found: " " * len(found.group()), _mask(text, quotations))
+    masked = _LET_KNOW.sub("msg", _mask(text, quotations))
+    masked = _TO_ME.sub(lambda found: " " * len(found.group()), masked)
     clauses = tuple(_split(text, masked, nouns))
     words = tuple(_read_words(masked))
     wishes = tuple(word for word in words if not word.is_negated and not _is_said(word, clauses))

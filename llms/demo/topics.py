@@ -79,10 +79,11 @@ def gather_evidence(wish: Wish, reading: Reading, others: tuple[Wish, ...]) -> E
 
 def _whole_message(reading: Reading, others: tuple[Wish, ...]) -> str:
     """The message without the tools' names, for a required text that nothing in the message is meant for."""
-    text = " ".join(reading.text.split())
+    text = whole = " ".join(reading.text.split())
     for wish in others:
         text = re.sub(rf"(?<!\w){re.escape(wish.tool.name)}(?!\w)(?:\s*\([^()]*\))?", " ", text)
-    text = _drop_leading_verbs(_NOISE.sub(" ", text)).strip(" ,.;:")
+    text = _NOISE.sub(" ", text)
+    text = (text if text == whole else _drop_leading_verbs(text)).strip(" ,.;:!")
     return _shorten(text) if re.search(r"\w", text) else _NOTHING
 
 

@@ -16,7 +16,8 @@ _STOP_WORDS = """
 a an the this that these those my our your his her its their me you i we us it he she they them is are was were be been am
 do does did have has had can could would should will shall may might must please kindly just only also too then now and or
 but so if of on in at to from for by with about into over through via using as up out any some all what which who whom whose
-when where why how there here not no want need like let help thanks thank hello hi hey okay ok once again
+when where why how there here not no want need like let help thanks thank hello hi hey okay ok once again both each every
+everywhere
 """
 
 # Verbs and nouns that many tools share: hit alone they do not tell which tool is meant.
@@ -27,10 +28,10 @@ return content
 """
 
 _VERB_WORDS = """
-search look find google research query browse send tell notify inform message ping announce alert write jot note remember save
+search look find google research query browse send msg tell notify inform message ping announce alert write jot note remember save
 store add sum multiply divide subtract calculate compute evaluate count roll flip translate convert fetch get read open list
 show check run execute call use ask create make delete remove update insert append email mail schedule book wait sleep draw
-plot summarize summarise explain report start stop set put give post reply answer greet say try tag
+plot summarize summarise explain report start stop set put give post reply answer greet say try tag compare
 """
 
 _SYNONYM_GROUPS = """
@@ -38,7 +39,7 @@ search lookup look find google research seek browse query hunt
 web internet online google website site
 database db sql table record dataset
 send tell notify inform message ping announce alert
-message notify tell inform announce ping reply dm
+message notify tell inform announce ping reply dm msg
 email mail
 weather forecast temperature rain sunny
 time clock hour
