@@ -11,9 +11,6 @@ from benchmarks.rig.dashboard import Dashboard, dashboard, provider
 from benchmarks.rig.report import Figure, median_seconds, show
 
 SOURCE = '''
-import time
-
-
 def no_op() -> str:
     """Do nothing."""
     return "done"
@@ -50,16 +47,16 @@ def provider_seconds(base_url: str) -> float:
 def measure(server: Dashboard, own: float) -> list[Figure]:
     """The rows, in seconds; `own` is the provider's time for one answer, which a turn needs once or twice."""
     tools = [server.make_tool(source, parallel=True) for source in (SOURCE, SLEEP_SOURCE)]
-    on, off = server.make_agent(tools, parallel=True), server.make_agent(tools, parallel=False)
 
-    def turn(agent_id: str, text: str, *, asks: int, times: int) -> float:
+    def turn(text: str, *, asks: int, times: int, parallel: bool = True) -> float:
+        agent_id = server.make_agent(tools, parallel=parallel)
         return median_seconds(lambda: server.send(agent_id, text), times=times) - asks * own
 
-    bare = turn(on, "Hello", asks=1, times=15)
-    one = turn(on, "CALL no_op", asks=2, times=15)
-    sixteen = turn(on, "CALL no_op*16", asks=2, times=9)
-    naps = turn(on, NAP, asks=2, times=3)
-    naps_apart = turn(off, NAP, asks=2, times=1)
+    bare = turn("Hello", asks=1, times=15)
+    one = turn("CALL no_op", asks=2, times=15)
+    sixteen = turn("CALL no_op*16", asks=2, times=9)
+    naps = turn(NAP, asks=2, times=3)
+    naps_apart = turn(NAP, asks=2, times=1, parallel=False)
     return [
         Figure("a turn without tools", bare, "s", 0.03),
         Figure("one no-op call, turn included", one, "s", 0.05),
