@@ -4,7 +4,7 @@ FROM python:3.11-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 \
     ADE_HOST=0.0.0.0 ADE_PORT=8283 ADE_DATA_DIR=/data
 
-RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin tandem \
+RUN useradd --system --user-group --uid 10001 --home-dir /data --shell /usr/sbin/nologin tandem \
     && install -d -o tandem -g tandem -m 0700 /data
 WORKDIR /app
 COPY requirements.txt .
