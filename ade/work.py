@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 
 from django.conf import settings
@@ -10,7 +11,9 @@ from django.conf import settings
 from ade.server import warm_up
 from engine.permits import LocalPermits
 from llms.router import ModelRouter
-from runs.worker import Worker, fetch_tool
+from runs.engines import engine
+from runs.runner import Runner, fetch_tool
+from runs.worker import Worker
 from tools.toolbox import Toolbox
 
 warm_up()
@@ -25,13 +28,13 @@ def make_router() -> ModelRouter:
 async def work() -> None:
     """Run the runs until cancelled."""
     router = make_router()
-    worker = Worker(
-        f"{socket.gethostname()}:{os.getpid()}",
+    runner = Runner(
+        f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}",
         toolbox=Toolbox(fetch_tool),
         client_for=router.client_for,
         permits=LocalPermits(settings.ADE_MAX_CALLS),
     )
     try:
-        await worker.serve()
+        await Worker(runner, engine()).serve()
     finally:
         await router.aclose()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from engine.arguments import ArgumentProblem, check_arguments
 from engine.plan import PlannedCall
-from engine.rule_solver import PastCall, is_terminal, prefilled, violation
+from engine.rule_solver import PastCall, is_terminal, prefilled, prescribable, violation
 from engine.specs import AgentSpec, Outcome, ToolResult
 
 
@@ -44,11 +44,11 @@ class RuleGate:
     def _prefill(self, planned: PlannedCall) -> PlannedCall:
         assert planned.arguments is not None and planned.tool is not None  # a call without a result has both
         arguments = prefilled(self._agent.rules, self._past, planned.call.name, planned.arguments)
-        if arguments == planned.arguments:
+        if not prescribable(self._agent.rules, planned.call.name):
             return planned
         checked = check_arguments(json.dumps(dict(arguments)), planned.tool.parameters)
         if isinstance(checked, ArgumentProblem):
-            text = f"Error executing function {planned.call.name}: the tool rule's arguments: {checked.message}"
+            text = f"Error executing function {planned.call.name}: {checked.message}"
             return _settle(planned, Outcome.ERROR, text)
         return replace(planned, arguments=checked.values)
 

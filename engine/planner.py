@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 from engine.arguments import ArgumentProblem, check_arguments
 from engine.ids import new_call_id
 from engine.parallelism import explain_agent
 from engine.plan import Phase, Plan, PlannedCall
-from engine.specs import AgentSpec, Decision, Mode, OpenBatch, Outcome, ToolCall, ToolResult
+from engine.rule_solver import prescribable
+from engine.specs import AgentSpec, Decision, Mode, OpenBatch, Outcome, ToolCall, ToolResult, ToolSpec
 from llms.types import RequestedCall
 
 
@@ -61,7 +64,7 @@ def _judge(
         return _settled(planned, Outcome.DENIED, denial_text(decision.reason), "denied, so it does not run")
     if tool is None:
         return _settled(planned, Outcome.ERROR, _unknown_tool_text(call.name, agent), "there is no such tool")
-    arguments = check_arguments(call.arguments, tool.parameters)
+    arguments = check_arguments(call.arguments, _asked_of_the_model(tool, agent))
     if isinstance(arguments, ArgumentProblem):
         text = f"Error executing function {call.name}: {arguments.message}"
         return _settled(planned, Outcome.ERROR, text, "its arguments cannot be used")
@@ -113,4 +116,15 @@ def _asks_first(call: ToolCall, agent: AgentSpec) -> bool:
     tool = agent.tool(call.name)
     if tool is None or not tool.requires_approval:
         return False
-    return not isinstance(check_arguments(call.arguments, tool.parameters), ArgumentProblem)
+    return not isinstance(check_arguments(call.arguments, _asked_of_the_model(tool, agent)), ArgumentProblem)
+
+
+def _asked_of_the_model(tool: ToolSpec, agent: AgentSpec) -> Mapping[str, Any]:
+    """The tool's schema without the arguments that a rule may prescribe: those are checked once they are filled in."""
+    prescribed = prescribable(agent.rules, tool.name)
+    if not prescribed:
+        return tool.parameters
+    properties = {key: value for key, value in tool.parameters.get("properties", {}).items() if key not in prescribed}
+    required = [key for key in tool.parameters.get("required", ()) if key not in prescribed]
+    known = dict.fromkeys(prescribed, True)
+    return {**tool.parameters, "properties": {**properties, **known}, "required": required}

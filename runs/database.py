@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Barrier
 from typing import ParamSpec, TypeVar
 
 from django.db import connection
@@ -15,7 +16,8 @@ R = TypeVar("R")
 
 # Four: SQLite has one writer anyway, and every thread holds a connection. Measured in place of Django's default,
 # which is one thread for the whole process.
-_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database")
+_THREAD_COUNT = 4
+_THREADS = ThreadPoolExecutor(max_workers=_THREAD_COUNT, thread_name_prefix="database")
 
 
 async def in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -27,3 +29,10 @@ def _call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     if connection.errors_occurred and not connection.in_atomic_block:
         connection.close()
     return function(*args, **kwargs)
+
+
+def close_connections() -> None:
+    """Close the connections of the database threads; each opens a new one when it is next needed."""
+    meeting = Barrier(_THREAD_COUNT)
+    # Each of the threads has to take exactly one of these, so each waits until all have.
+    list(_THREADS.map(lambda _: (connection.close(), meeting.wait(5)), range(_THREAD_COUNT)))

@@ -15,7 +15,7 @@ from django.utils import timezone
 from agents.models import Agent
 from engine.specs import CallState, Decision, RunStatus, StopReason
 from runs.closing import close_unstarted
-from runs.doorbell import wake_worker
+from runs.engines import engine
 from runs.models import Message, Run, ToolCall
 
 RETRY_WINDOW = timedelta(minutes=10)
@@ -116,7 +116,7 @@ def start_run(
             request_digest=digest,
         )
         _store_messages(run, messages)
-        transaction.on_commit(wake_worker)
+        engine().submit(run)
     return run
 
 
@@ -140,7 +140,7 @@ def decide(
             return _repeat(agent, decisions)
         _check_coverage(waiting, decisions)
         run = _start_decision(waiting, decisions, decided_by, Options(max_steps, is_background, is_token_streamed))
-        transaction.on_commit(wake_worker)
+        engine().submit(run)
     return run
 
 
@@ -164,7 +164,6 @@ def cancel_runs(agent: Agent, run_ids: Sequence[str] | None = None) -> dict[str,
             _request_cancel(run)
             if run.resumes_run_id not in answers:
                 answers[run.pk] = "cancelled"
-        transaction.on_commit(wake_worker)
     return answers
 
 
@@ -256,3 +255,7 @@ def _request_cancel(run: Run) -> None:
     Run.objects.filter(pk=run.pk, cancel_requested_at=None).update(cancel_requested_at=timezone.now())
     if run.status == RunStatus.CREATED and not run.decisions:
         close_unstarted(run, StopReason.CANCELLED, "Cancelled before it began.")
+    elif run.status == RunStatus.CREATED:
+        engine().submit(run)
+    else:
+        engine().cancel(run)

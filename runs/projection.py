@@ -142,7 +142,7 @@ def _answer(run_id: str, at: datetime, event: ModelResponded) -> None:
         ]
     )
     Run.objects.filter(pk=run_id).update(
-        call_count=F("call_count") + len(event.calls), batch_count=F("batch_count") + bool(event.calls)
+        call_count=F("call_count") + len(event.calls), batch_count=F("batch_count") + (1 if event.calls else 0)
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from agents.models import Agent
 from engine.events import ApprovalDecided, DecisionFact, Event, InputMessage, RunStarted
 from engine.rule_solver import PastCall
 from engine.specs import CallState, Decision, OpenBatch, Outcome, RunStatus, StopReason, ToolResult
@@ -16,6 +17,7 @@ from engine.turn import Turn
 from llms.types import Usage
 from runs.closing import close_unstarted
 from runs.history import content_text, model_history
+from runs.leases import abandoned_runs
 from runs.models import Message, Run, RunEvent, Step, ToolCall
 
 PENDING_APPROVAL_TEXT = (
@@ -36,16 +38,16 @@ class Claim:
     last_delta_seq: int
 
 
-def claim_waiting(worker: str) -> list[Claim]:
-    """Take the oldest waiting run of each agent that has none running."""
+def claim_waiting(worker: str, agent_id: str | None = None) -> list[Claim]:
+    """Take the oldest waiting run of each agent (or of this one) that has none running."""
     with transaction.atomic():
-        return [claim for run in _next_runs() if (claim := _claim(run, worker)) is not None]
+        return [claim for run in _next_runs(agent_id) if (claim := _claim(run, worker)) is not None]
 
 
 def claim_abandoned(worker: str) -> list[Claim]:
-    """Take every running run: whoever ran them is gone. For the one worker of a data directory, as it starts."""
+    """Take the running runs whose worker is gone."""
     with transaction.atomic():
-        return [_take(run, worker) for run in Run.objects.running()]
+        return [claim for run in abandoned_runs().exclude(worker=worker) if (claim := _take(run, worker)) is not None]
 
 
 def cancelled_among(run_ids: Sequence[str]) -> list[str]:
@@ -54,9 +56,18 @@ def cancelled_among(run_ids: Sequence[str]) -> list[str]:
     return list(wanted.values_list("pk", flat=True))
 
 
-def _next_runs() -> list[Run]:
+def is_cancel_requested(run_id: str) -> bool:
+    """Whether somebody wants this run cancelled."""
+    return bool(cancelled_among([run_id]))
+
+
+def _next_runs(agent_id: str | None) -> list[Run]:
     busy = Run.objects.running().filter(agent=OuterRef("agent"))
     waiting = Run.objects.filter(status=RunStatus.CREATED).filter(~Exists(busy)).order_by("created_at", "id")
+    if agent_id is not None:
+        # The row lock makes two workers that look at one agent see each other.
+        Agent.objects.select_for_update().filter(pk=agent_id).first()
+        waiting = waiting.filter(agent_id=agent_id)
     first_of_agent: dict[str, Run] = {}
     for run in waiting[: _CLAIMED_AT_ONCE * 4]:
         first_of_agent.setdefault(run.agent_id, run)
@@ -70,9 +81,13 @@ def _claim(run: Run, worker: str) -> Claim | None:
     return _take(run, worker)
 
 
-def _take(run: Run, worker: str) -> Claim:
+def _take(run: Run, worker: str) -> Claim | None:
+    """The run under a new epoch; None where another worker was faster."""
     epoch = run.epoch + 1
-    Run.objects.filter(pk=run.pk).update(status=RunStatus.RUNNING, epoch=epoch, worker=worker)
+    same = Run.objects.filter(pk=run.pk, epoch=run.epoch, status=run.status)
+    if not same.update(status=RunStatus.RUNNING, epoch=epoch, worker=worker):
+        return None
+    run.refresh_from_db(fields=["last_seq", "last_delta_seq"])
     return Claim(run.pk, run.agent_id, epoch, run.last_seq, run.last_delta_seq)
 
 
@@ -157,3 +172,17 @@ def _past_calls(chain: Sequence[str]) -> list[PastCall]:
     closed = Step.objects.filter(run_id__in=chain, messages__role="tool")
     calls = ToolCall.objects.filter(step__in=closed, ended_at__isnull=False).order_by("ended_at", "phase", "index")
     return [PastCall(call.name, call.text, Outcome(call.state), has_run=call.attempt > 0) for call in calls]
+
+
+def waiting_agents(agent_id: str | None = None) -> list[str]:
+    """Agents that have a run waiting and none running; of one agent: itself, or nothing."""
+    busy = Run.objects.running().filter(agent=OuterRef("agent"))
+    waiting = Run.objects.filter(status=RunStatus.CREATED).filter(~Exists(busy))
+    if agent_id is not None:
+        waiting = waiting.filter(agent_id=agent_id)
+    return list(waiting.order_by("agent_id").values_list("agent_id", flat=True).distinct())
+
+
+def note_job(run_id: str, job_id: int | None) -> None:
+    """Which job runs this run, for those who want to cancel it."""
+    Run.objects.filter(pk=run_id).update(job_id=job_id)

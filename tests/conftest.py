@@ -39,5 +39,5 @@ def _no_outside_settings(settings: object) -> Iterator[None]:
 def _no_connections_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Postgres does not drop a test database that somebody is still connected to."""
     yield
-    if "transactional_db" in request.fixturenames:
+    if request.node.get_closest_marker("django_db") is not None:
         close_connections()

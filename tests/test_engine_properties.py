@@ -307,6 +307,31 @@ def test_after_a_terminal_tool_the_others_are_skipped_and_say_so() -> None:
     assert all("t0" in event.text for event in played.ended().values() if event.outcome is Outcome.SKIPPED)
 
 
+def test_arguments_that_a_rule_prescribes_need_not_be_given_by_the_model() -> None:
+    tool = ToolSpec("id-t0", "t0", "", SCHEMA)
+    agent = AgentSpec("agent-1", "Ann", "demo/x", tools=(tool,), rules=(RunFirst("t0", {"n": 0}),))
+    case = Case([agent], [[RequestedCall("", "t0", "{}")]], [Behaviour(text="prescribed")])
+    played = asyncio.run(play(case))
+    assert [event.text for event in played.ended().values()] == ["prescribed"]
+
+
+def test_a_wrong_argument_is_overridden_by_the_prescribed_one_and_refused_without_it() -> None:
+    tool = ToolSpec("id-t0", "t0", "", SCHEMA)
+    agent = AgentSpec("agent-1", "Ann", "demo/x", tools=(tool,), rules=(RunFirst("t0", {"n": 0}),))
+    batch = [RequestedCall("", "t0", '{"n": "x"}'), RequestedCall("", "t0", '{"n": "x"}')]
+    played = asyncio.run(play(Case([agent], [batch], [Behaviour()])))
+    assert [event.outcome for event in played.ended().values()] == [Outcome.SUCCESS, Outcome.ERROR]
+    assert len(played.toolbox.ran) == 1
+
+
+def test_a_prescribed_argument_that_does_not_fit_is_an_error_return() -> None:
+    tool = ToolSpec("id-t0", "t0", "", SCHEMA)
+    agent = AgentSpec("agent-1", "Ann", "demo/x", tools=(tool,), rules=(RunFirst("t0", {"n": "x"}),))
+    played = asyncio.run(play(Case([agent], [[RequestedCall("", "t0", "{}")]], [])))
+    assert [event.outcome for event in played.ended().values()] == [Outcome.ERROR]
+    assert played.toolbox.ran == []
+
+
 # Approval (section 5)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import cast
 
 from agents.models import Agent, AgentTool
@@ -15,10 +16,14 @@ from engine.specs import ToolResult
 from engine.testing import FakeToolbox
 from llms.types import ModelClient
 from runs.database import in_database
+from runs.engines import engine
 from runs.models import Run
+from runs.runner import Runner
 from runs.worker import Worker
 from tools.models import Tool
 from tools.toolbox import Toolbox
+
+_numbers = count()
 
 SCHEMA = {"name": "t", "description": "", "parameters": {"type": "object", "properties": {}}}
 
@@ -39,19 +44,19 @@ class ToolboxDouble:
 @asynccontextmanager
 async def working(
     client: ModelClient, toolbox: FakeToolbox | ToolboxDouble | None = None, *, max_calls: int = 64
-) -> AsyncIterator[Worker]:
+) -> AsyncIterator[Runner]:
     """A worker that runs for the time of the block and is then stopped as by a signal."""
     inner = toolbox or FakeToolbox()
     box = inner if isinstance(inner, ToolboxDouble) else ToolboxDouble(inner.call)
-    worker = Worker(
-        "test",
+    runner = Runner(
+        f"test:{next(_numbers)}",
         toolbox=cast(Toolbox, box),
         client_for=lambda handle: (client, handle.partition("/")[2]),
         permits=LocalPermits(max_calls),
     )
-    task = asyncio.create_task(worker.serve())
+    task = asyncio.create_task(Worker(runner, engine()).serve())
     try:
-        yield worker
+        yield runner
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
