@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI, Swagger
 
 from access.middleware import login_not_required
@@ -27,6 +28,7 @@ for _part in (health, agents, agent_tools, blocks, tools, messages, runs, steps,
     api.add_router("", _part.router)
 
 
+@csrf_exempt
 @login_not_required
 def unknown_route(request: HttpRequest, rest: str) -> HttpResponse:
     """404, or 501 for what only Letta's cloud has, in the API's own shape."""

@@ -78,8 +78,9 @@ def test_an_unknown_path_is_json(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), CLOUD_ONLY)
-def test_what_only_the_cloud_has_is_said_so(client: Client, method: str, path: str) -> None:
-    answer = client.generic(method, f"/v1/{path.replace('{', '').replace('}', '')}")
+def test_what_only_the_cloud_has_is_said_so(method: str, path: str) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.generic(method, f"/v1/{path.replace('{', '').replace('}', '')}")
     assert (answer.status_code, answer["x-should-retry"]) == (501, "false")
     assert "Letta's cloud" in answer.json()["detail"]
 
