@@ -55,16 +55,16 @@ class NewAgentForm(forms.Form):
 
     name = forms.CharField(max_length=200, widget=text_input("Librarian"))
     model = model_field()
-    system = LinesField(
-        rows=4, label="System instructions", attrs={"placeholder": "Leave empty for a sensible start."}
-    )
+    system = LinesField(rows=4, label="System instructions", attrs={"placeholder": "Leave empty for a sensible start."})
     parallel_tool_calls = forms.BooleanField(label="Parallel tool calls", required=False)
     tools = forms.ModelMultipleChoiceField(
         queryset=Tool.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
     )
 
+    use_required_attribute = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, use_required_attribute=False, **kwargs)
+        super().__init__(*args, **kwargs)
         chosen = self.fields["tools"]
         assert isinstance(chosen, forms.ModelMultipleChoiceField)
         chosen.queryset = Tool.objects.only("id", "name", "enable_parallel_execution")
@@ -72,6 +72,8 @@ class NewAgentForm(forms.Form):
 
 class AboutForm(AgentModelForm):
     """The panel Agent."""
+
+    use_required_attribute = False
 
     description = LinesField(rows=1, help_text="For people; the model does not see it.")
     tags = TagsField(required=False, help_text="Separated by commas.", widget=text_input("research, night shift"))
@@ -86,6 +88,7 @@ class AboutForm(AgentModelForm):
 class LLMConfigForm(AgentModelForm):
     """The panel LLM Config, besides its switch. An empty field leaves the choice to the provider."""
 
+    use_required_attribute = False
     model = model_field()
     reasoning_effort = forms.ChoiceField(
         required=False,
@@ -107,6 +110,7 @@ class LLMConfigForm(AgentModelForm):
 class BlockForm(BlockModelForm):
     """A memory block that exists. `seen` is the value that the person started from."""
 
+    use_required_attribute = False
     seen = LinesField(widget=forms.HiddenInput())
     value = LinesField(rows=5)
 
@@ -120,6 +124,7 @@ class BlockForm(BlockModelForm):
 class NewBlockForm(BlockModelForm):
     """A new memory block."""
 
+    use_required_attribute = False
     value = LinesField(rows=4)
 
     class Meta:

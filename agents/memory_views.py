@@ -33,8 +33,6 @@ def _write(request: PageRequest, block: Block, form: BlockForm) -> bool:
     with transaction.atomic():
         stored = Block.objects.select_for_update().get(pk=block.pk)
         if stored.value != form.cleaned_data["seen"] and stored.value != form.cleaned_data["value"]:
-            form.data = form.data.copy()
-            form.data["seen"] = stored.value
             form.add_error("value", f"Changed meanwhile. It now says: “{stored.value}”. Save again to replace that.")
             return False
         try:
@@ -49,7 +47,7 @@ def _write(request: PageRequest, block: Block, form: BlockForm) -> bool:
 def add(request: PageRequest, agent_id: str) -> HttpResponse:
     """A new block, attached."""
     agent = find_agent(agent_id)
-    form = NewBlockForm(request.POST, auto_id="new_block_%s", use_required_attribute=False)
+    form = NewBlockForm(request.POST, auto_id="new_block_%s")
     if form.is_valid():
         try:
             with transaction.atomic():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.urls import reverse
 from access.replies import PageRequest, show, wants_part
 from agents.assembly import effective_flag, rules_of
 from agents.forms import AboutForm, BlockForm, LLMConfigForm, NewBlockForm, model_suggestions
+from agents.memory import blocks_of
 from agents.models import Agent, Block
 from agents.rule_walk import walk
 from agents.rule_words import RULE_FORMS, say
@@ -55,7 +56,7 @@ def agent_url(agent: Agent, tab: str = "") -> str:
 
 
 def show_agent(
-    request: PageRequest, agent: Agent, tab: str, bound: Mapping[str, Any] | None = None, *, status: int = 200
+    request: PageRequest, agent: Agent, tab: str, bound: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
     """The whole page, or its left column. `bound` replaces what it would show, as a form with its errors."""
     is_left = wants_part(request, LEFT)
@@ -131,23 +132,20 @@ def rules_context(agent: Agent, steps: Iterable[str] = ()) -> dict[str, Any]:
 
 def memory_context(agent: Agent, bound: BlockForm | None = None, new: NewBlockForm | None = None) -> dict[str, Any]:
     """The agent's core memory. `bound` is the form of a block that could not be saved, `new` that of a new one."""
-    blocks = agent.blocks.annotate(agent_count=Count("agentblock")).order_by("pk")
-    ordered = Block.objects.filter(agentblock__agent=agent).order_by("agentblock__id").values_list("pk", flat=True)
-    by_id = {block.pk: block for block in blocks}
-    counts = dict(Block.objects.filter(pk__in=by_id).annotate(n=Count("agentblock")).values_list("pk", "n"))
+    blocks = blocks_of(agent)
+    sharing = Block.objects.filter(pk__in=[block.pk for block in blocks]).annotate(n=Count("agentblock"))
+    counts = dict(sharing.values_list("pk", "n"))
     return {
         "agent": agent,
-        "blocks": [
-            MemoryBlock(by_id[key], _block_form(by_id[key], bound), counts[key] - 1) for key in ordered
-        ],
-        "new_block": new or NewBlockForm(auto_id="new_block_%s", use_required_attribute=False, initial={"limit": 5000}),
+        "blocks": [MemoryBlock(block, _block_form(block, bound), counts[block.pk] - 1) for block in blocks],
+        "new_block": new or NewBlockForm(auto_id="new_block_%s", initial={"limit": 5000}),
     }
 
 
 def _block_form(block: Block, bound: BlockForm | None) -> BlockForm:
     if bound is not None and bound.instance.pk == block.pk:
         return bound
-    return BlockForm(instance=block, auto_id=f"{block.pk}_%s", initial={"seen": block.value})
+    return BlockForm(instance=block, auto_id=f"{block.pk}_%s")
 
 
 def known_tab(tab: str) -> str:

@@ -10,7 +10,6 @@ from django import forms
 from tools.models import NetworkAccess, Tool
 from tools.problems import Problem
 
-
 if TYPE_CHECKING:
     ToolModelForm = forms.ModelForm[Tool]
 else:
@@ -45,7 +44,9 @@ class LinesField(forms.CharField):
 
 
 def text_input(placeholder: str = "", **attributes: str) -> forms.TextInput:
-    return forms.TextInput(attrs={"class": "form-control", "placeholder": placeholder, "autocomplete": "off", **attributes})
+    return forms.TextInput(
+        attrs={"class": "form-control", "placeholder": placeholder, "autocomplete": "off", **attributes}
+    )
 
 
 def number_input(placeholder: str = "", step: str = "1") -> forms.NumberInput:
@@ -89,6 +90,7 @@ class ToolExecutionForm(ToolModelForm):
 class SourceForm(forms.Form):
     """The source of a tool. `problems` are what the library found in it, by line."""
 
+    use_required_attribute = False
     source_code = LinesField(label="Source", required=True)
     problems: tuple[Problem, ...] = ()
 

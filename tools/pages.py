@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -26,7 +25,7 @@ DRAWER = "drawer-body"
 
 
 def show_tool(
-    request: PageRequest, tool: Tool, tab: str, bound: Mapping[str, Any] | None = None, *, status: int = 200
+    request: PageRequest, tool: Tool, tab: str, bound: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
     """The tool's page at a tab. `bound` replaces what the tab would show, as a form with its errors."""
     context = tool_context(request, tool, tab) | (bound or {})
@@ -70,7 +69,7 @@ def schema_context(tool: Tool) -> dict[str, Any]:
 def highlight_json(text: str) -> SafeString:
     """JSON as HTML with Pygments' classes; the text itself is escaped."""
     formatter: HtmlFormatter[str] = HtmlFormatter(nowrap=True)
-    return mark_safe(highlight(text, JsonLexer(), formatter))  # noqa: S308 - Pygments escapes the text
+    return mark_safe(highlight(text, JsonLexer(), formatter))
 
 
 def _at_drawer_url(request: PageRequest, response: HttpResponse, tool: Tool, tab: str) -> HttpResponse:

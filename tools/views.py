@@ -52,7 +52,7 @@ def _found(q: str, mode: str) -> QuerySet[Tool]:
 
 
 def _new_tool_form() -> NewToolForm:
-    return NewToolForm(initial={"source_code": STARTING_SOURCE}, use_required_attribute=False)
+    return NewToolForm(initial={"source_code": STARTING_SOURCE})
 
 
 @require_http_methods(["GET", "POST"])
@@ -60,7 +60,7 @@ def create(request: PageRequest) -> HttpResponse:
     """A new tool from its source."""
     if request.method == "GET":
         return show(request, "tools/create.html", {"form": _new_tool_form()})
-    form = NewToolForm(request.POST, use_required_attribute=False)
+    form = NewToolForm(request.POST)
     if form.is_valid():
         source = form.cleaned_data.pop("source_code")
         try:
@@ -93,7 +93,13 @@ def switch(request: PageRequest, tool_id: str, field: str) -> HttpResponse:
     if not request.htmx:
         return go(request, reverse("tools:detail", args=[tool.pk]) + "?tab=settings", said)
     is_undo = "to" in request.GET
-    context = {"tool": tool, "field": field, "shown": shown, "oob": is_undo, "findings": inspect_source(tool.source_code)}
+    context = {
+        "tool": tool,
+        "field": field,
+        "shown": shown,
+        "oob": is_undo,
+        "findings": inspect_source(tool.source_code),
+    }
     back = "" if is_undo else f"{request.path}?to={'off' if form.is_on else 'on'}&shown={shown}"
     template = "tools/switch_cell.html" if shown == "row" else "tools/switch.html"
     response = with_toast(show(request, template, context), "Undone" if is_undo else said, undo=back)
