@@ -17,4 +17,4 @@ VOLUME /data
 EXPOSE 8283
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['ADE_PORT']}/v1/health/\", timeout=4)"]
-CMD ["sh", "-c", "python manage.py prepare && exec python manage.py serve"]
+CMD ["python", "manage.py", "serve", "--prepare"]

@@ -24,8 +24,7 @@ help:
 	@echo "make shots   photograph every page into docs/images"
 
 run: $(VENV)/.runs
-	@$(BIN)/python manage.py prepare
-	@exec $(BIN)/python scripts/foreground.py $(BIN)/python manage.py serve
+	@exec $(BIN)/python scripts/foreground.py $(BIN)/python manage.py serve --prepare
 
 test: $(VENV)/.tests
 	@scripts/test-programs

@@ -15,7 +15,7 @@ from pathlib import Path
 
 BASE = Path(__file__).resolve().parent.parent
 LONGEST_FILE = 400
-LONGEST_TEST_FILE = 500
+LONGEST_TEST_FILE = 600
 _NOT_OURS = frozenset({"data", "node_modules", "staticfiles", "test-results", "__pycache__", "vendor", "migrations"})
 _NO_TEXT = frozenset({".png", ".woff2", ".pyc", ".sqlite3"})
 _INLINE = re.compile(

@@ -7,6 +7,7 @@ from django.core.management import call_command
 
 from access.activity import Actor
 from ade.demo import DEMO_MESSAGE, seed_demo
+from ade.prepare import collect_static_files
 from agents.assembly import agent_spec, effective_flag
 from agents.models import Agent
 from agents.roster import change_agent, create_agent, delete_agent
@@ -62,3 +63,16 @@ def test_where_people_have_agents_already_there_is_no_demo() -> None:
     create_agent(SOMEBODY, fields={"model": "demo/planner", "name": "Mine"})
     assert seed_demo() is None
     assert not Tool.objects.exists()
+
+
+def test_static_files_are_collected_once_and_again_when_one_has_changed(tmp_path: Path, settings: Settings) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "page.css").write_text("p {}")
+    settings.STATICFILES_DIRS = [source]
+    settings.STATIC_ROOT = tmp_path / "collected"
+    assert collect_static_files()
+    assert not collect_static_files()
+    (source / "page.css").write_text("p { margin: 0 }")
+    assert collect_static_files()
+    assert (tmp_path / "collected" / "page.css").read_text() == "p { margin: 0 }"

@@ -101,10 +101,7 @@ def dashboard(provider_url: str, **settings: str) -> Iterator[Dashboard]:
             "ADE_LOG_LEVEL": "WARNING",
             **settings,
         }
-        subprocess.run(
-            [sys.executable, "manage.py", "prepare"], cwd=BASE, env=environment, check=True, stdout=subprocess.DEVNULL
-        )
-        command = [sys.executable, "manage.py", "serve"]
+        command = [sys.executable, "manage.py", "serve", "--prepare"]
         with subprocess.Popen(command, cwd=BASE, env=environment, stdout=subprocess.DEVNULL) as process:
             try:
                 yield _wait_until_healthy(port, process)

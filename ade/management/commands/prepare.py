@@ -4,14 +4,15 @@ from contextlib import closing
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from ade.lock import DataDirectoryInUse, lock_data_directory
+from ade.prepare import prepare
 
 
 class Command(BaseCommand):
-    help = "Bring the data directory up to date: tables, static files, the demo agent. Run it before `serve`."
+    help = "Bring the data directory up to date: tables, static files, the demo agent. `serve --prepare` does it too."
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -19,6 +20,6 @@ class Command(BaseCommand):
         except DataDirectoryInUse as error:
             raise CommandError(str(error), returncode=3) from error
         with closing(lock):
-            call_command("migrate", verbosity=0, interactive=False)
-            call_command("collectstatic", verbosity=0, interactive=False)
-            call_command("seed", stdout=self.stdout)
+            news = prepare()
+        if news:
+            self.stdout.write(news)

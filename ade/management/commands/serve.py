@@ -4,11 +4,12 @@ import os
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access.keys import first_person, make_api_key, make_login_token
 from access.models import ApiKey
 from ade.lock import DataDirectoryInUse, lock_data_directory
+from ade.prepare import prepare
 from ade.server import PortTaken, serve
 from ade.work import work
 
@@ -16,13 +17,19 @@ from ade.work import work
 class Command(BaseCommand):
     help = "Serve the dashboard and the API, and run the agents, in one process."
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        from ade.asgi import application
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--prepare", action="store_true", help="Bring the data directory up to date before")
 
+    def handle(self, *args: Any, **options: Any) -> None:
         try:
             lock = lock_data_directory(settings.ADE_DATA_DIR)
         except DataDirectoryInUse as error:
             raise CommandError(str(error), returncode=3) from error
+        if options["prepare"] and (news := prepare()):
+            self.stdout.write(news)
+        # Only now: it looks at the static files as it is imported.
+        from ade.asgi import application
+
         self._first_key = self._make_first_key()
         try:
             exit_code = serve(
