@@ -25,11 +25,14 @@ from tests.server_fixtures import TandemServer
 
 pytestmark = pytest.mark.sdk
 
+# Of the SDK, whose unions of messages say less than these tests know.
+Client = Any
+
 PROVIDERS = ("openai/gpt-4.1", "anthropic/claude-sonnet-4-5")
 
 
 @pytest.fixture
-def client(server: TandemServer) -> Letta:
+def client(server: TandemServer) -> Client:
     return connect(server)
 
 
@@ -41,7 +44,7 @@ def kinds(messages: Any) -> list[str]:
     return [message.message_type for message in messages]
 
 
-def wait_for(client: Letta, run_id: str) -> Any:
+def wait_for(client: Client, run_id: str) -> Any:
     for _ in range(300):
         run = client.runs.retrieve(run_id)
         if run.status in ("completed", "failed", "cancelled"):
@@ -50,7 +53,7 @@ def wait_for(client: Letta, run_id: str) -> Any:
     raise AssertionError(f"{run_id} did not end")
 
 
-def test_the_references_snippets_work_word_for_word(client: Letta) -> None:
+def test_the_references_snippets_work_word_for_word(client: Client) -> None:
     tool_id = make_tool(client, "search_web").id
     # From the reference page, verbatim.
     agent = client.agents.create(
@@ -67,11 +70,11 @@ def test_the_references_snippets_work_word_for_word(client: Letta) -> None:
     agent = client.agents.retrieve(agent.id)
     assert agent.model == "anthropic/claude-sonnet-4-20250514"
     assert agent.llm_config.parallel_tool_calls is True
-    assert agent.model_settings["parallel_tool_calls"] is True  # type: ignore[index]
+    assert agent.model_settings["parallel_tool_calls"] is True
     assert client.tools.retrieve(tool_id).enable_parallel_execution is True
 
 
-def test_a_tool_update_of_another_field_leaves_the_toggle(client: Letta) -> None:
+def test_a_tool_update_of_another_field_leaves_the_toggle(client: Client) -> None:
     tool = make_tool(client, "kept", parallel=True)
     changed = client.tools.update(tool.id, description="Other", return_char_limit=100, metadata={"a": 1})
     assert (changed.description, changed.return_char_limit, changed.metadata_) == ("Other", 100, {"a": 1})
@@ -81,7 +84,7 @@ def test_a_tool_update_of_another_field_leaves_the_toggle(client: Letta) -> None
     assert client.tools.update(tool.id, enable_parallel_execution=False).enable_parallel_execution is False
 
 
-def test_the_flag_is_off_until_it_is_sent(client: Letta) -> None:
+def test_the_flag_is_off_until_it_is_sent(client: Client) -> None:
     agent = client.agents.create(model="openai/gpt-4.1", model_settings={"provider_type": "openai"})
     assert agent.llm_config.parallel_tool_calls is False
     agent = client.agents.update(agent.id, model_settings={"provider_type": "openai", "parallel_tool_calls": True})
@@ -98,7 +101,7 @@ def test_answers_pass_the_sdks_strict_reading(server: TandemServer) -> None:
     client.agents.update(agent.id, model="openai/gpt-4.1", parallel_tool_calls=True)
     answer = client.agents.messages.create(agent.id, messages=say("REASON hm\nTHINK so\nCALL strict_tool*2\nFINAL ok"))
     assert kinds(answer.messages)[-1] == "assistant_message"
-    run_id = answer.usage.run_ids[0]  # type: ignore[index]
+    run_id = answer.usage.run_ids[0]
     assert client.runs.retrieve(run_id).status == "completed"
     assert [step.status for step in client.runs.steps.list(run_id)] == ["success", "success"]
     assert client.runs.usage.retrieve(run_id).prompt_tokens == answer.usage.prompt_tokens
@@ -109,7 +112,7 @@ def test_answers_pass_the_sdks_strict_reading(server: TandemServer) -> None:
     assert next(iter(client.tools.list(name="strict_tool"))).id == tool.id
 
 
-def test_a_batch_is_one_call_message_and_one_return_message_in_the_models_order(client: Letta) -> None:
+def test_a_batch_is_one_call_message_and_one_return_message_in_the_models_order(client: Client) -> None:
     tools = [make_tool(client, name, parallel=name != "note") for name in ("web", "books", "note")]
     agent_id = make_agent(client, *tools)
     answer = client.agents.messages.create(
@@ -136,13 +139,13 @@ def test_a_batch_is_one_call_message_and_one_return_message_in_the_models_order(
 @pytest.mark.parametrize("model", PROVIDERS)
 @pytest.mark.parametrize("order", [*itertools.permutations(["seq", "par", "par2"], 3), ("par", "par2", "seq", "seq2")])
 def test_sequential_calls_run_first_and_parallel_ones_overlap(
-    client: Letta, server: TandemServer, model: str, order: tuple[str, ...]
+    client: Client, server: TandemServer, model: str, order: tuple[str, ...]
 ) -> None:
     tools = [make_tool(client, name, parallel=name.startswith("par")) for name in order]
     agent_id = make_agent(client, *tools, model=model)
     answer = client.agents.messages.create(agent_id, messages=say(f"CALL {','.join(order)}"))
     assert [each.tool_return.split()[0] for each in returns_of(answer.messages)] == list(order)
-    told = story(server, answer.usage.run_ids[0])  # type: ignore[index]
+    told = story(server, answer.usage.run_ids[0])
     one_by_one = [name for name in order if name.startswith("seq")]
     expected = [(what, name) for name in one_by_one for what in ("started", "ended")]
     assert told[: len(expected)] == expected
@@ -152,17 +155,17 @@ def test_sequential_calls_run_first_and_parallel_ones_overlap(
 
 
 @pytest.mark.parametrize("model", PROVIDERS)
-def test_with_the_flag_off_all_calls_run_one_after_another(client: Letta, server: TandemServer, model: str) -> None:
+def test_with_the_flag_off_all_calls_run_one_after_another(client: Client, server: TandemServer, model: str) -> None:
     tools = [make_tool(client, name, parallel=True) for name in ("one", "two", "three")]
     agent_id = make_agent(client, *tools, model=model, parallel=False)
     answer = client.agents.messages.create(agent_id, messages=say("CALL two,one,three"))
     assert [each.tool_return for each in returns_of(answer.messages)] == ["two 1", "one 1", "three 1"]
-    told = story(server, answer.usage.run_ids[0])  # type: ignore[index]
+    told = story(server, answer.usage.run_ids[0])
     assert told == [(what, name) for name in ("two", "one", "three") for what in ("started", "ended")]
 
 
 @pytest.mark.parametrize("marks", ["SAMEIDS", "NOIDS"])
-def test_repeated_and_empty_ids_still_get_a_return_each(client: Letta, marks: str) -> None:
+def test_repeated_and_empty_ids_still_get_a_return_each(client: Client, marks: str) -> None:
     tool = make_tool(client, "web", parallel=True)
     agent_id = make_agent(client, tool)
     answer = client.agents.messages.create(
@@ -173,7 +176,7 @@ def test_repeated_and_empty_ids_still_get_a_return_each(client: Letta, marks: st
     assert answer.messages[-1].content == "all"
 
 
-def test_a_failing_call_tells_its_outcome_and_spares_its_siblings(client: Letta) -> None:
+def test_a_failing_call_tells_its_outcome_and_spares_its_siblings(client: Client) -> None:
     good = make_tool(client, "good", parallel=True)
     slow = make_tool(client, "slow", parallel=True, seconds=60, timeout_seconds=0.5)
     agent_id = make_agent(client, good, slow)
@@ -186,7 +189,7 @@ def test_a_failing_call_tells_its_outcome_and_spares_its_siblings(client: Letta)
     ]
 
 
-def test_streaming_steps_gives_whole_messages(client: Letta) -> None:
+def test_streaming_steps_gives_whole_messages(client: Client) -> None:
     agent_id = make_agent(client, make_tool(client, "web", parallel=True))
     stream = client.agents.messages.create(agent_id, messages=say("THINK So\nCALL web*2\nFINAL Done"), streaming=True)
     chunks = list(stream)
@@ -205,7 +208,7 @@ def test_streaming_steps_gives_whole_messages(client: Letta) -> None:
 
 
 @pytest.mark.parametrize("model", PROVIDERS)
-def test_streaming_tokens_gives_pieces_that_make_up_the_stored_messages(client: Letta, model: str) -> None:
+def test_streaming_tokens_gives_pieces_that_make_up_the_stored_messages(client: Client, model: str) -> None:
     agent_id = make_agent(client, make_tool(client, "web", parallel=True), model=model)
     text = (
         "THINK One two three four five\nSTREAMDELAY 30\nCALL web(n=1;s=hello),web(n=2;s=there)\nFINAL All of it is done"
@@ -232,7 +235,7 @@ def test_streaming_tokens_gives_pieces_that_make_up_the_stored_messages(client: 
     assert kinds(chunks).count("assistant_message") > 2
 
 
-def test_an_async_run_is_followed_to_its_end(client: Letta) -> None:
+def test_an_async_run_is_followed_to_its_end(client: Client) -> None:
     agent_id = make_agent(client, make_tool(client, "web", parallel=True))
     run = client.agents.messages.create_async(agent_id, messages=say("CALL web*2\nFINAL Done"))
     assert (run.agent_id, run.background) == (agent_id, True)
@@ -247,7 +250,7 @@ def test_an_async_run_is_followed_to_its_end(client: Letta) -> None:
     assert [step.id for step in client.steps.list(agent_id=agent_id)] == [step.id for step in steps]
 
 
-def test_a_background_stream_is_taken_up_again_behind_any_chunk(client: Letta, server: TandemServer) -> None:
+def test_a_background_stream_is_taken_up_again_behind_any_chunk(client: Client, server: TandemServer) -> None:
     agent_id = make_agent(client, make_tool(client, "web", parallel=True))
     for tokens in (False, True):
         text = "THINK One two\nCALL web(n=1;s=abc)*2\nFINAL Three four"
@@ -264,7 +267,7 @@ def test_a_background_stream_is_taken_up_again_behind_any_chunk(client: Letta, s
             assert [chunk.to_dict() for chunk in rest] == [chunk.to_dict() for chunk in chunks[place + 1 :]]
 
 
-def test_a_client_that_hangs_up_does_not_stop_the_run(client: Letta) -> None:
+def test_a_client_that_hangs_up_does_not_stop_the_run(client: Client) -> None:
     agent_id = make_agent(client, make_tool(client, "web", seconds=1))
     stream = client.agents.messages.create(agent_id, messages=say("CALL web\nFINAL Done"), streaming=True)
     run_id = next(iter(stream)).run_id
@@ -272,19 +275,19 @@ def test_a_client_that_hangs_up_does_not_stop_the_run(client: Letta) -> None:
     assert wait_for(client, run_id).status == "completed"
 
 
-def risky_batch(client: Letta, agent_id: str) -> Any:
+def risky_batch(client: Client, agent_id: str) -> Any:
     return client.agents.messages.create(agent_id, messages=say("CALL easy,risky(n=1),easy,risky(n=2)\nFINAL Done"))
 
 
 @pytest.fixture
-def careful_agent(client: Letta) -> str:
+def careful_agent(client: Client) -> str:
     """An agent with a free tool, and one whose calls need approval."""
     easy = make_tool(client, "easy", parallel=True)
     risky = make_tool(client, "risky", parallel=True, default_requires_approval=True)
     return make_agent(client, easy, risky)
 
 
-def test_nothing_of_a_batch_runs_before_its_approval(client: Letta, server: TandemServer, careful_agent: str) -> None:
+def test_nothing_of_a_batch_runs_before_its_approval(client: Client, server: TandemServer, careful_agent: str) -> None:
     asked = risky_batch(client, careful_agent)
     assert asked.stop_reason.stop_reason == "requires_approval"
     assert kinds(asked.messages) == ["tool_call_message", "approval_request_message"]
@@ -298,7 +301,7 @@ def test_nothing_of_a_batch_runs_before_its_approval(client: Letta, server: Tand
 
     with pytest.raises(letta_client.ConflictError) as caught:
         client.agents.messages.create(careful_agent, messages=say("hello"))
-    detail = caught.value.body["detail"]  # type: ignore[index, call-overload]
+    detail = caught.value.body["detail"]
     assert (detail["code"], detail["pending_request_id"]) == ("PENDING_APPROVAL", asked.messages[1].id)
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert caught.value.request.headers["x-stainless-retry-count"] == "0"
@@ -325,16 +328,16 @@ def test_nothing_of_a_batch_runs_before_its_approval(client: Letta, server: Tand
     assert history.count("approval_response_message") == 1
 
 
-def test_the_older_single_form_decides_about_all_calls(client: Letta, careful_agent: str) -> None:
+def test_the_older_single_form_decides_about_all_calls(client: Client, careful_agent: str) -> None:
     asked = risky_batch(client, careful_agent)
     single = {"type": "approval", "approve": False, "approval_request_id": asked.messages[1].id, "reason": "not now"}
-    answer = client.agents.messages.create(careful_agent, messages=[single])  # type: ignore[list-item]
+    answer = client.agents.messages.create(careful_agent, messages=[single])
     assert [each.outcome for each in returns_of(answer.messages)] == ["success", "denied", "success", "denied"]
     with pytest.raises(letta_client.BadRequestError, match="waits for approval"):
         client.agents.messages.create(careful_agent, messages=[_approval(("call_0", True, None))])
 
 
-def test_an_approval_can_be_streamed_in_pieces(client: Letta, careful_agent: str) -> None:
+def test_an_approval_can_be_streamed_in_pieces(client: Client, careful_agent: str) -> None:
     with pytest.warns(DeprecationWarning):
         asked = list(
             client.agents.messages.stream(
@@ -350,7 +353,7 @@ def test_an_approval_can_be_streamed_in_pieces(client: Letta, careful_agent: str
     assert kinds(chunks) == ["ping", "tool_return_message", "assistant_message", "stop_reason", "usage_statistics"]
 
 
-def test_approval_is_switched_per_agent(client: Letta, server: TandemServer) -> None:
+def test_approval_is_switched_per_agent(client: Client, server: TandemServer) -> None:
     agent_id = make_agent(client, make_tool(client, "web"))
     client.agents.tools.update_approval("web", agent_id=agent_id, body_requires_approval=True)
     assert client.agents.messages.create(agent_id, messages=say("CALL web")).stop_reason.stop_reason == (
@@ -367,7 +370,7 @@ def test_approval_is_switched_per_agent(client: Letta, server: TandemServer) -> 
     assert answer.stop_reason.stop_reason == "end_turn"
 
 
-def test_cancel_ends_the_calls_and_the_next_message_works(client: Letta) -> None:
+def test_cancel_ends_the_calls_and_the_next_message_works(client: Client) -> None:
     slow, web = make_tool(client, "slow", parallel=True, seconds=60), make_tool(client, "web")
     agent_id = make_agent(client, slow, web)
     run = client.agents.messages.create_async(agent_id, messages=say("CALL slow,web,slow"))
@@ -384,7 +387,7 @@ def test_cancel_ends_the_calls_and_the_next_message_works(client: Letta) -> None
     assert answer.messages[-1].content == "Fine"
 
 
-def test_a_second_message_waits_its_turn_or_is_refused_if_it_would_not(client: Letta) -> None:
+def test_a_second_message_waits_its_turn_or_is_refused_if_it_would_not(client: Client) -> None:
     agent_id = make_agent(client, make_tool(client, "web", seconds=2))
     first = client.agents.messages.create_async(agent_id, messages=say("CALL web\nFINAL First"))
     impatient = client.with_options(max_retries=0)
@@ -395,7 +398,7 @@ def test_a_second_message_waits_its_turn_or_is_refused_if_it_would_not(client: L
     assert client.runs.retrieve(first.id).status == "completed"
 
 
-def test_an_automatic_retry_attaches_to_the_run_of_the_first_try(client: Letta) -> None:
+def test_an_automatic_retry_attaches_to_the_run_of_the_first_try(client: Client) -> None:
     agent_id = make_agent(client, make_tool(client, "web", seconds=3))
     # The first try times out; the SDK sends the same again by itself.
     quick = client.with_options(timeout=2.0, max_retries=3)
@@ -405,7 +408,7 @@ def test_an_automatic_retry_attaches_to_the_run_of_the_first_try(client: Letta) 
     assert len(returns_of(client.agents.messages.list(agent_id, order="asc"))) == 1
 
 
-def test_a_message_that_waited_for_a_run_that_wants_approval_is_refused(client: Letta) -> None:
+def test_a_message_that_waited_for_a_run_that_wants_approval_is_refused(client: Client) -> None:
     slow = make_tool(client, "web", seconds=2)
     risky = make_tool(client, "risky", default_requires_approval=True)
     agent_id = make_agent(client, slow, risky)
@@ -414,12 +417,12 @@ def test_a_message_that_waited_for_a_run_that_wants_approval_is_refused(client: 
     waiting = client.agents.messages.create_async(agent_id, messages=say("FINAL Third"))
     with pytest.raises(letta_client.ConflictError) as caught:
         client.agents.messages.create(agent_id, messages=say("FINAL Fourth"))
-    assert caught.value.body["detail"]["code"] == "PENDING_APPROVAL"  # type: ignore[index, call-overload]
+    assert caught.value.body["detail"]["code"] == "PENDING_APPROVAL"
     run = wait_for(client, waiting.id)
-    assert (run.status, "PENDING_APPROVAL" in run.metadata["error"]) == ("failed", True)  # type: ignore[operator, index]
+    assert (run.status, "PENDING_APPROVAL" in run.metadata["error"]) == ("failed", True)
 
 
-def test_a_failing_model_is_raised_once_with_its_reason(client: Letta) -> None:
+def test_a_failing_model_is_raised_once_with_its_reason(client: Client) -> None:
     agent_id = make_agent(client)
     with pytest.raises(letta_client.InternalServerError, match="API key") as caught:
         client.agents.messages.create(agent_id, messages=say("BADKEY"))
@@ -436,7 +439,7 @@ def test_what_needs_a_key_says_where_to_get_one(server: TandemServer) -> None:
     assert Letta(base_url=server.url, api_key="wrong").health().status == "ok"
 
 
-def test_errors_are_the_sdks_own(client: Letta) -> None:
+def test_errors_are_the_sdks_own(client: Client) -> None:
     with pytest.raises(letta_client.NotFoundError):
         client.agents.retrieve("agent-00000000-0000-4000-8000-000000000000")
     with pytest.raises(letta_client.UnprocessableEntityError):
@@ -447,7 +450,7 @@ def test_errors_are_the_sdks_own(client: Letta) -> None:
         client.templates.create(type="agent", agent_id="agent-1")
 
 
-def test_iterating_over_pages_gives_everything_once(client: Letta) -> None:
+def test_iterating_over_pages_gives_everything_once(client: Client) -> None:
     made = [client.agents.create(model="demo/planner", tags=["paged"]).id for _ in range(5)]
     assert [agent.id for agent in client.agents.list(limit=2, tags=["paged"])] == made[::-1]
     assert [agent.id for agent in client.agents.list(limit=2, tags=["paged"], order="asc")] == made
@@ -463,7 +466,7 @@ def test_iterating_over_pages_gives_everything_once(client: Letta) -> None:
     assert list(client.agents.list(tags=["paged"])) == []
 
 
-def test_live_progress_comes_while_the_calls_run(client: Letta, server: TandemServer) -> None:
+def test_live_progress_comes_while_the_calls_run(client: Client, server: TandemServer) -> None:
     quick, slow = (
         make_tool(client, "quick", parallel=True, seconds=0),
         make_tool(client, "slow", parallel=True, seconds=4),
@@ -483,16 +486,16 @@ def test_live_progress_comes_while_the_calls_run(client: Letta, server: TandemSe
     assert "call.output" in told
 
 
-def test_the_demo_model_works_without_any_key(client: Letta) -> None:
+def test_the_demo_model_works_without_any_key(client: Client) -> None:
     tool = make_tool(client, "search_web", parallel=True)
     agent = client.agents.create(model="demo/planner", tool_ids=[tool.id])
     answer = client.agents.messages.create(agent.id, messages=say("Use search_web"))
     assert "tool_return_message" in kinds(answer.messages)
     assert answer.stop_reason.stop_reason == "end_turn"
-    assert events_of(server=_server_of(client), run_id=answer.usage.run_ids[0])[-1].data == "[DONE]"  # type: ignore[index]
+    assert events_of(server=_server_of(client), run_id=answer.usage.run_ids[0])[-1].data == "[DONE]"
 
 
-def _server_of(client: Letta) -> Any:
+def _server_of(client: Client) -> Any:
     class Address:
         url = str(client.base_url).rstrip("/")
         api_key = client.api_key
@@ -508,7 +511,7 @@ def _approval(*decisions: tuple[str, bool, str | None]) -> Any:
     return {"type": "approval", "approvals": approvals}
 
 
-def _wait_until_started(client: Letta, run_id: str, *, calls: int) -> None:
+def _wait_until_started(client: Client, run_id: str, *, calls: int) -> None:
     """Until the run's log tells of so many starts and ends of calls."""
     for _ in range(100):
         if client.runs.retrieve(run_id).status == "running" and _moves(client, run_id) >= calls:
@@ -517,7 +520,7 @@ def _wait_until_started(client: Letta, run_id: str, *, calls: int) -> None:
     raise AssertionError("the calls did not start")
 
 
-def _moves(client: Letta, run_id: str) -> int:
+def _moves(client: Client, run_id: str) -> int:
     """How many starts and ends of calls a live run's stream tells of right now."""
     server = _server_of(client)
     count = 0
