@@ -27,7 +27,8 @@ def collect_static_files() -> bool:
     wanted = hashlib.sha256("\n".join(_sources()).encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return False
-    call_command("collectstatic", verbosity=0, interactive=False)
+    # From nothing: the command by itself keeps a file whose new version is not younger than the old one.
+    call_command("collectstatic", verbosity=0, interactive=False, clear=True)
     stamp.write_text(wanted)
     return True
 

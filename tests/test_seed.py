@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from django.core.management import call_command
+from pytest_django import Settings
 
 from access.activity import Actor
 from ade.demo import DEMO_MESSAGE, seed_demo
