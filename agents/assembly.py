@@ -9,6 +9,7 @@ from engine.parallelism import EffectiveFlag, explain
 from engine.rules import RequiresApproval, ToolRule, parse_rule
 from engine.specs import AgentSpec, ModelSettings, ParallelSupport, ToolSpec
 from llms.catalogue import describe
+from llms.providers import PROVIDERS
 from tools.models import Tool
 
 
@@ -23,7 +24,7 @@ def parallel_support(handle: str) -> ParallelSupport:
     name = handle.partition("/")[2] or handle
     if not model.supports_parallel_parameter:
         return ParallelSupport(False, False, f"{name} does not take the parameter parallel_tool_calls")
-    if ParallelRefusal.objects.filter(handle=handle).exists():
+    if ParallelRefusal.objects.filter(handle=handle, base_url=_base_url(handle)).exists():
         return ParallelSupport(False, False, f"the endpoint of {name} refused the parameter parallel_tool_calls")
     return ParallelSupport(True, True)
 
@@ -92,4 +93,10 @@ def _section(block: Block) -> str:
 
 def remember_refusal(handle: str) -> None:
     """This model's endpoint answered 400 to `parallel_tool_calls`: it is not sent there again (rule 1.2)."""
-    ParallelRefusal.objects.get_or_create(handle=handle)
+    ParallelRefusal.objects.get_or_create(handle=handle, base_url=_base_url(handle))
+
+
+def _base_url(handle: str) -> str:
+    """Where this model is asked now: another endpoint may well take the parameter."""
+    provider = PROVIDERS.get(handle.partition("/")[0])
+    return getattr(settings, provider.base_url_setting, "") if provider and provider.base_url_setting else ""

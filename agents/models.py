@@ -102,8 +102,12 @@ class AgentBlock(models.Model):
 class ParallelRefusal(models.Model):
     """An endpoint that answered 400 to `parallel_tool_calls` for a model: it is not sent there again (rule 1.2)."""
 
-    handle = models.CharField(max_length=200, unique=True)
+    handle = models.CharField(max_length=200)
+    base_url = models.CharField(max_length=300, blank=True)
     learnt_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["handle", "base_url"], name="refusal_learnt_once")]
 
     def __str__(self) -> str:
         return self.handle

@@ -81,15 +81,13 @@ async def stream_with_retries(
     request: ModelRequest,
     *,
     on_retry: OnRetry,
-    on_refused_parallel: Callable[[], None] | None = None,
     policy: RetryPolicy | None = None,
     sleep: Sleep = asyncio.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> AsyncGenerator[ModelEvent, None]:
     """Deltas and one response, as from `client.stream`, asking again where that helps.
 
-    Deltas of a failed attempt have been given already: the notice says to discard them. `on_refused_parallel` is called
-    when the endpoint refuses the parallel parameter, to remember it (rule 1.2). Raises the last `ModelError`.
+    Deltas of a failed attempt have been given already: the notice says to discard them. Raises the last `ModelError`.
     """
     budget = _Budget(policy or RetryPolicy())
     while True:
@@ -108,8 +106,6 @@ async def stream_with_retries(
             notice = RetryNotice(budget.retries + 1, str(error), wait, has_given, refused)
         if refused:
             request = replace(request, parallel=False, sends_parallel=False)
-            if on_refused_parallel:
-                on_refused_parallel()
         await on_retry(notice)
         await sleep(notice.wait_seconds)
 

@@ -1,4 +1,4 @@
-"""From a handle to a client: one client per provider, key and base URL, and what was learnt about endpoints."""
+"""From a handle to a client: one client per provider, key and base URL; and the models to choose from."""
 
 from __future__ import annotations
 
@@ -51,7 +51,6 @@ class ModelRouter:
         self._list_lifetime = list_lifetime
         self._clock = clock
         self._clients: dict[tuple[str, Connection], ProviderClient] = {}
-        self._refused_parallel: set[tuple[str, str, str]] = set()
         self._names: dict[tuple[str, Connection], tuple[float, tuple[str, ...]]] = {}
 
     def client_for(self, handle: str) -> tuple[ModelClient, str]:
@@ -66,18 +65,6 @@ class ModelRouter:
     def is_configured(self, handle: str) -> bool:
         """Whether sending to this model can work at all. Raises `BadHandle`."""
         return PROVIDERS[Handle.parse(handle).provider].connection(self._settings) is not None
-
-    def remember_refusal(self, handle: str) -> None:
-        """This model's endpoint answered 400 to `parallel_tool_calls` (rule 1.2)."""
-        self._refused_parallel.add(self._place(handle))
-
-    def why_not_parallel(self, handle: str) -> str:
-        """Why this model is not to be sent the parallel parameter, as half a sentence; empty when it is (rule 1.2)."""
-        if self._place(handle) in self._refused_parallel:
-            return f"the endpoint of {handle} refuses the parameter parallel_tool_calls"
-        if not describe(handle).supports_parallel_parameter:
-            return f"the model {handle} refuses the parameter parallel_tool_calls"
-        return ""
 
     async def list_models(self) -> ModelListing:
         """The bundled catalogue, with the configured providers' live models merged over it. Never raises."""
@@ -101,11 +88,6 @@ class ModelRouter:
         if key not in self._clients:
             self._clients[key] = provider.connect(connection)
         return self._clients[key]
-
-    def _place(self, handle: str) -> tuple[str, str, str]:
-        parsed = Handle.parse(handle)
-        connection = PROVIDERS[parsed.provider].connection(self._settings) or Connection()
-        return parsed.provider, connection.base_url, parsed.model
 
     async def _list(self, provider: Provider) -> tuple[list[ListedModel], str, Provider]:
         connection = provider.connection(self._settings)

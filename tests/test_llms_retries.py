@@ -24,7 +24,6 @@ class Listener:
     notices: list[RetryNotice] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     events: list[ModelEvent] = field(default_factory=list)
-    refusals: int = 0
 
     async def ask(self, client: ModelClient, request: ModelRequest = REQUEST, *, jitter: float = 1.0) -> ModelResponse:
         keep = self.events.append
@@ -32,7 +31,6 @@ class Listener:
             client,
             request,
             on_retry=self._note,
-            on_refused_parallel=self._refused,
             sleep=self._sleep,
             jitter=lambda: jitter,
         ):
@@ -46,9 +44,6 @@ class Listener:
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-
-    def _refused(self) -> None:
-        self.refusals += 1
 
 
 async def test_an_answer_at_once_is_not_retried() -> None:
@@ -91,13 +86,13 @@ async def test_a_truncated_answer_that_comes_whole_the_second_time_is_taken() ->
     assert sum(isinstance(event, ModelResponse) for event in listener.events) == 1
 
 
-async def test_a_refused_parallel_parameter_is_left_out_once_and_remembered() -> None:
+async def test_a_refused_parallel_parameter_is_left_out_and_told() -> None:
     listener = Listener()
     with ScriptedClient(fails(RefusedParallelParameter("no")), says("hi")) as client:
         await listener.ask(client)
     assert [request.sends_parallel for request in client.requests] == [True, False]
     assert client.requests[1].parallel is False
-    assert (listener.refusals, listener.slept) == (1, [0.0])
+    assert listener.slept == [0.0]
     assert listener.notices[0].refused_parallel
 
 

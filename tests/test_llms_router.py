@@ -137,18 +137,6 @@ def test_clients_are_shared_until_the_connection_changes() -> None:
     assert other is not first
 
 
-def test_refusals_are_remembered_per_endpoint_and_model() -> None:
-    settings = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
-    router = ModelRouter(settings)
-    assert router.why_not_parallel("openai/x") == ""
-    router.remember_refusal("openai/x")
-    assert "endpoint" in router.why_not_parallel("openai/x")
-    assert router.why_not_parallel("openai/y") == ""
-    assert "o3" in router.why_not_parallel("openai/o3")
-    settings["OPENAI_BASE_URL"] = "http://127.0.0.1:2/v1"
-    assert router.why_not_parallel("openai/x") == ""
-
-
 async def test_without_keys_the_catalogue_is_listed() -> None:
     listing = await ModelRouter({}).list_models()
     assert {listed.model.handle for listed in listing.models} == {known.handle for known in catalogue()}
