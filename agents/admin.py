@@ -17,6 +17,7 @@ from agents.models import Agent, AgentBlock, AgentTool, Block, ParallelRefusal
 from agents.problems import AgentProblem
 from agents.roster import attach_tool, change_agent, create_agent, delete_agent, detach_tool
 from agents.tool_rules import read_rules
+from tools.forms import LinesField
 
 if TYPE_CHECKING:
     AgentModelAdmin = admin.ModelAdmin[Agent]
@@ -31,6 +32,9 @@ else:
 
 class AgentAdminForm(AgentModelForm):
     """Says beforehand what the roster would refuse."""
+
+    description = LinesField(rows=2)
+    system = LinesField(rows=12)
 
     def clean_model(self) -> str:
         try:
@@ -112,6 +116,9 @@ class AgentToolAdmin(AttachmentAdmin):
 
 class BlockAdminForm(BlockModelForm):
     """Says beforehand what core memory would refuse."""
+
+    description = LinesField(rows=2)
+    value = LinesField(rows=10)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

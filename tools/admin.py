@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from access.activity import actor_of
+from tools.forms import LinesField
 from tools.library import change_tool, create_tool, delete_tool
 from tools.models import Tool
 from tools.problems import SourceError
@@ -25,8 +26,10 @@ else:
 class ToolAdminForm(ToolModelForm):
     """Says beforehand what the library would refuse."""
 
+    source_code = LinesField(rows=24, required=True)
+
     def clean_source_code(self) -> str:
-        source = str(self.cleaned_data["source_code"]).replace("\r\n", "\n")
+        source = str(self.cleaned_data["source_code"])
         try:
             name = read_source(source, self.instance.args_json_schema).name
         except SourceError as error:
