@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -103,8 +104,8 @@ def _explain_surprise(error: Exception) -> ApiProblem:
 def _explain_http(error: HttpError) -> ApiProblem:
     if error.status_code == 401:
         return ApiProblem(401, HOW_TO_GET_A_KEY)
-    if error.status_code == 400:  # ninja's only one: a body that is no JSON
-        return invalid(error.message)
+    if error.status_code == 400:  # ninja's only one: a body that cannot be read
+        return invalid(f"The body is no JSON that can be read: {error.__cause__ or error.message}.")
     return ApiProblem(error.status_code, error.message)
 
 
@@ -118,6 +119,7 @@ _EXPLAIN: dict[type[Exception], Callable[[Any], ApiProblem]] = {
     AgentProblem: lambda problem: ApiProblem(400, str(problem)),
     ValidationError: _explain_validation,
     HttpError: _explain_http,
+    RequestDataTooBig: lambda error: ApiProblem(413, f"The request is too large: {error}", is_final=True),
     Http404: lambda error: ApiProblem(404, str(error) or "Not found."),
     Exception: _explain_surprise,
 }

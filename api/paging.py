@@ -16,13 +16,15 @@ from pydantic import Field
 M = TypeVar("M", bound=Model)
 Order = Literal["asc", "desc"]
 
+_LONGEST = 1000
+
 
 class Cursor(Schema):
     """The paging parameters that all lists share."""
 
     after: str | None = None
     before: str | None = None
-    limit: int | None = Field(None, ge=0, le=1000)
+    limit: int | None = Field(None, ge=0)
     order: Order | None = None
 
 
@@ -38,7 +40,8 @@ class Page:
 
 def page_of(cursor: Cursor, *, order: Order = "desc", limit: int = 50) -> Page:
     """The page that a request asks for; `order` and `limit` where it does not say."""
-    return Page(cursor.order or order, limit if cursor.limit is None else cursor.limit, cursor.after, cursor.before)
+    wanted = limit if cursor.limit is None else min(cursor.limit, _LONGEST)
+    return Page(cursor.order or order, wanted, cursor.after, cursor.before)
 
 
 def cut(rows: QuerySet[M], page: Page, *, key: str = "created_at") -> list[M]:

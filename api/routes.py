@@ -14,13 +14,15 @@ from ninja import NinjaAPI, Swagger
 from access.middleware import login_not_required
 from api import absent, agent_tools, agents, blocks, errors, health, messages, models, runs, steps, tools
 from api.auth import BearerKey
+from api.bodies import JsonBodies
 
 api = NinjaAPI(
     title="Tandem",
     version=settings.VERSION,
     description="The API of Letta's SDKs. Every path answers with and without a slash at the end.",
     auth=BearerKey(),
-    docs=Swagger({"persistAuthorization": True}),
+    docs=Swagger(),
+    parser=JsonBodies(),
     urls_namespace="v1",
 )
 errors.install(api)

@@ -44,14 +44,15 @@ def source(name: str, seconds: float = 0.2) -> str:
 
 def make_tool(client: Letta, name: str, *, parallel: bool = False, seconds: float = 0.2, **fields: Any) -> Tool:
     """A tool in the library; made anew where there is one of that name."""
-    own = {"extra_body": fields} if fields else {}
-    return client.tools.create(source_code=source(name, seconds), enable_parallel_execution=parallel, **own)
+    return client.tools.create(
+        source_code=source(name, seconds), enable_parallel_execution=parallel, extra_body=fields or None
+    )
 
 
 def make_agent(client: Letta, *tools: Tool, model: str = "openai/gpt-4.1", parallel: bool = True) -> str:
     """The id of a new agent with these tools."""
     ids = [tool.id for tool in tools]
-    return client.agents.create(model=model, llm_config={"parallel_tool_calls": parallel}, tool_ids=ids).id  # type: ignore[typeddict-item]
+    return client.agents.create(model=model, parallel_tool_calls=parallel, tool_ids=ids).id
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class TandemServer:
 
     def first_login_link(self) -> str:
         """The link that the last start printed."""
-        return _LINK.findall(self.log)[-1]
+        return str(_LINK.findall(self.log)[-1])
 
     def manage(self, *arguments: str) -> str:
         """Run a management command on the server's data; what it prints."""

@@ -103,13 +103,37 @@ def test_an_unknown_id_and_one_that_is_none(client: Client, path: str, status: i
     assert isinstance(answer.json()["detail"], str)
 
 
-@pytest.mark.parametrize("body", [b"{no json", b'{"messages": []}', b'{"input": "a", "messages": []}', b"{}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{no json",
+        b'{"messages": []}',
+        b'{"input": "a", "messages": []}',
+        b"{}",
+        b'{"input": "half \\ud83d"}',
+        b'{"input": "nul \\u0000"}',
+        b'{"input": NaN}',
+        b"[" * 100_000,
+    ],
+)
 def test_a_malformed_body_is_422_with_text(client: Client, body: bytes) -> None:
     agent = Agent.objects.create(name="a", model="demo/planner")
     answer = client.post(f"/v1/agents/{agent.pk}/messages", body, "application/json")
     assert answer.status_code == 422
     assert isinstance(answer.json()["detail"], str)
     assert answer.json()["trace_id"]
+
+
+def test_a_method_that_a_path_does_not_take_is_json(client: Client) -> None:
+    answer = client.put("/v1/agents/", {}, "application/json")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, POST")
+    assert "does not take PUT" in answer.json()["detail"]
+
+
+def test_a_request_that_is_too_large_is_refused(client: Client, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    answer = client.post("/v1/tools/", {"source_code": "x" * 2000}, "application/json")
+    assert (answer.status_code, answer["x-should-retry"]) == (413, "false")
 
 
 def test_a_surprise_is_json_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

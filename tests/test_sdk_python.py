@@ -44,6 +44,12 @@ def kinds(messages: Any) -> list[str]:
     return [message.message_type for message in messages]
 
 
+def refused(caught: pytest.ExceptionInfo[letta_client.ConflictError]) -> Any:
+    """The detail of a refusal."""
+    body: Any = caught.value.body
+    return body["detail"]
+
+
 def wait_for(client: Client, run_id: str) -> Any:
     for _ in range(300):
         run = client.runs.retrieve(run_id)
@@ -95,7 +101,7 @@ def test_the_flag_is_off_until_it_is_sent(client: Client) -> None:
 
 
 def test_answers_pass_the_sdks_strict_reading(server: TandemServer) -> None:
-    client = connect(server, _strict_response_validation=True)
+    client: Client = connect(server, _strict_response_validation=True)
     tool = make_tool(client, "strict_tool", parallel=True)
     agent = client.agents.create(model="demo/planner", tool_ids=[tool.id], memory_blocks=[{"label": "a", "value": "b"}])
     client.agents.update(agent.id, model="openai/gpt-4.1", parallel_tool_calls=True)
@@ -301,7 +307,7 @@ def test_nothing_of_a_batch_runs_before_its_approval(client: Client, server: Tan
 
     with pytest.raises(letta_client.ConflictError) as caught:
         client.agents.messages.create(careful_agent, messages=say("hello"))
-    detail = caught.value.body["detail"]
+    detail = refused(caught)
     assert (detail["code"], detail["pending_request_id"]) == ("PENDING_APPROVAL", asked.messages[1].id)
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert caught.value.request.headers["x-stainless-retry-count"] == "0"
@@ -417,7 +423,7 @@ def test_a_message_that_waited_for_a_run_that_wants_approval_is_refused(client: 
     waiting = client.agents.messages.create_async(agent_id, messages=say("FINAL Third"))
     with pytest.raises(letta_client.ConflictError) as caught:
         client.agents.messages.create(agent_id, messages=say("FINAL Fourth"))
-    assert caught.value.body["detail"]["code"] == "PENDING_APPROVAL"
+    assert refused(caught)["code"] == "PENDING_APPROVAL"
     run = wait_for(client, waiting.id)
     assert (run.status, "PENDING_APPROVAL" in run.metadata["error"]) == ("failed", True)
 
