@@ -182,7 +182,10 @@ class RunPicture:
         """With the phase's last call it is known which one was critical: perhaps one that ended before."""
         phase = next((one for one in self.steps[last.step_id].phases if one.index == last.phase), None)
         critical = phase.critical_call if phase else None
-        return (Change(Part.CALL, critical.id),) if critical is not None and critical is not last else ()
+        if critical is None:
+            return ()
+        critical.is_critical = True
+        return (Change(Part.CALL, critical.id),) if critical is not last else ()
 
     def _print(self, event: fact.CallOutput, row: LogRow) -> Changes:
         call = self.calls.get(event.call_id)

@@ -87,6 +87,7 @@ class CallPicture:
     state: CallState | Outcome = CallState.QUEUED
     waits_for: str = ""
     attempt: int = 0
+    is_critical: bool = False
     needs_decision: bool = False
     decision: str = ""
     decision_reason: str = ""

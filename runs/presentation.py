@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from engine.specs import CallState
 from runs.picture import RunPicture, tally
-from runs.picture_parts import UNPLANNED, CallPicture, PhasePicture, Piece, StepPicture
+from runs.picture_parts import CallPicture, PhasePicture, Piece, StepPicture
 from runs.timeline import Axis, Bar, Mark, axis, call_bars, model_bar, phase_band
 from runs.wording import arguments_preview, count_text, cut, duration_text, markdown_html, pretty_json, preview
 
@@ -220,17 +220,11 @@ class Presenter:
             timing=timing_rows(call, self.picture.started_at),
             bars=bars,
             mark=self.axis.mark(_bar_text(call, seconds), bars),
-            is_critical=self._is_critical(call),
+            is_critical=call.is_critical,
             is_failed=call.is_failed,
             needs_decision=call.needs_decision and call.state is CallState.HELD,
             picture=call,
         )
-
-    def _is_critical(self, call: CallPicture) -> bool:
-        if not call.is_ended or call.phase == UNPLANNED:
-            return False
-        phase = next((one for one in self.picture.steps[call.step_id].phases if one.index == call.phase), None)
-        return phase is not None and phase.critical_call is call
 
 
 def why_not_yet(call: CallPicture) -> str:

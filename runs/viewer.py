@@ -8,7 +8,6 @@ the order of `data-order`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -70,7 +69,7 @@ def frames(rows: Sequence[LogRow], picture: RunPicture, page: Page = Page.RUN) -
     made = []
     for position, (row, changed) in enumerate(zip(rows, changes, strict=True)):
         due = [change for change in changed if last[change] == position or change.part is Part.OUTPUT]
-        log_line = log_row_html(row, picture.started_at) if page is Page.RUN else ""
+        log_line = log_row_html(row, picture) if page is Page.RUN else ""
         made.append(_frame(row, log_line + "".join(_fragments(presenter, change, row.seq, page) for change in due)))
     return made
 
@@ -110,10 +109,17 @@ def _context(presenter: Presenter, change: Change, seq: int) -> dict[str, Any] |
             return {"call_id": change.id, "piece": piece_html(piece)} if piece else None
 
 
-def log_row_html(row: LogRow, origin: datetime | None) -> str:
+def log_row_html(row: LogRow, picture: RunPicture) -> str:
     """The event's line in the raw log, from the one template of its type."""
-    offset = (row.at - origin).total_seconds() if origin else 0.0
-    context = {"row": row, "facts": shortened(row.data), "offset": f"{offset:.3f}", "body": event_template(row.type)}
+    offset = (row.at - picture.started_at).total_seconds() if picture.started_at else 0.0
+    call = picture.calls.get(str(row.data.get("call_id", "")))
+    context = {
+        "row": row,
+        "facts": shortened(row.data),
+        "offset": f"{offset:.3f}",
+        "body": event_template(row.type),
+        "call_name": call.name if call else "",
+    }
     return render_to_string("runs/parts/log_row.html", context)
 
 
@@ -122,8 +128,8 @@ def event_template(event_type: str) -> str:
     return f"runs/events/{event_type.replace('.', '_')}.html"
 
 
-def log_rows_html(rows: Iterable[LogRow], origin: datetime | None) -> list[str]:
-    return [log_row_html(row, origin) for row in rows]
+def log_rows_html(rows: Iterable[LogRow], picture: RunPicture) -> list[str]:
+    return [log_row_html(row, picture) for row in rows]
 
 
 def delta_frame(delta_seq: int, *, after_seq: int, step_id: str, kind: str, text: str, call: Any) -> Frame:

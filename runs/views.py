@@ -41,6 +41,7 @@ def run_page(request: HttpRequest, run_id: str) -> HttpResponse:
         "resumed_by": Run.objects.filter(resumes_run=run).first(),
         "is_decided": is_decided(run),
         "verdict": verdict_on(run) if run.is_ended else None,
+        "is_undecided": bool(picture.pending_calls) and not is_decided(run),
         **_log_lines(rows, picture),
         **_inspected(run, picture, presenter, selected),
     }
@@ -62,7 +63,9 @@ def inspector(request: HttpRequest, run_id: str) -> HttpResponse:
 def verdict(request: HttpRequest, run_id: str) -> HttpResponse:
     """What the independent checker says about the finished run and those linked with it (rule 7.3)."""
     run = get_object_or_404(Run.objects.select_related("resumes_run"), pk=run_id)
-    return render(request, "runs/parts/verdict.html", {"run_id": run.pk, "verdict": verdict_on(run)})
+    is_undecided = run in Run.objects.awaiting_approval().filter(pk=run.pk)
+    context = {"run_id": run.pk, "verdict": verdict_on(run), "is_undecided": is_undecided}
+    return render(request, "runs/parts/verdict.html", context)
 
 
 @require_safe
@@ -72,7 +75,7 @@ def earlier_log(request: HttpRequest, run_id: str) -> HttpResponse:
     before = request.GET.get("before", "")
     last = int(before) if before.isascii() and before.isdigit() else 0
     rows = read_log(run.pk)
-    picture = RunPicture(run.pk).apply_all(rows)
+    picture = blank_picture(run).apply_all(rows)
     context = {"run_id": run.pk, **_log_lines([row for row in rows if row.seq < last], picture)}
     return render(request, "runs/parts/log_earlier.html", context)
 
@@ -80,7 +83,7 @@ def earlier_log(request: HttpRequest, run_id: str) -> HttpResponse:
 def _log_lines(rows: list[RunEvent], picture: RunPicture) -> dict[str, Any]:
     """The end of the raw log; `log_before` is its first row's seq where there are more before it, else 0."""
     shown = rows[-LOG_ROWS:]
-    lines = [mark_safe(line) for line in log_rows_html(shown, picture.started_at)]
+    lines = [mark_safe(line) for line in log_rows_html(shown, picture)]
     return {"log_lines": lines, "log_before": shown[0].seq if len(rows) > LOG_ROWS else 0}
 
 
@@ -90,4 +93,4 @@ def _inspected(run: Run, picture: RunPicture, presenter: Presenter, selected: st
     if selected in picture.steps:
         return {"kind": "step", "step": presenter.step(picture.steps[selected])}
     answers = [step for step in map(presenter.step_head, picture.ordered_steps) if step.text or step.reasoning]
-    return {"kind": "run", "messages": messages_of(run, picture), "answers": answers}
+    return {"kind": "run", "said": messages_of(run, picture), "answers": answers}

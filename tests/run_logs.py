@@ -45,6 +45,7 @@ class RunLog:
     rows: list[Row] = field(default_factory=list)
     seconds: float = 0.0
     steps: int = 0
+    batch: tuple[str, ...] = ()
 
     def add(self, event: Event, after: float = 0.1) -> RunLog:
         self.seconds += after
@@ -60,8 +61,10 @@ class RunLog:
         reason = "On: the model may ask for several tools at once, parallel-enabled ones run together"
         self.steps += 1
         tools = ("search_web", "search_database", "send_message")
-        asked = fact.ModelRequested(step_id, self.steps - 1, "demo/planner", 2, tools, parallel, parallel, reason)
-        return self.add(asked)
+        number, returns = self.steps - 1, self._take_returns()
+        return self.add(
+            fact.ModelRequested(step_id, number, "demo/planner", 2, tools, parallel, parallel, reason, (), returns)
+        )
 
     def retries_model(self, step_id: str = "step-1", reason: str = "the provider answered 529") -> RunLog:
         return self.add(fact.ModelRetried(step_id, 1, reason, 0.5))
@@ -79,6 +82,7 @@ class RunLog:
     def plans(self, calls: Sequence[Asked], step_id: str = "step-1") -> RunLog:
         """Sequential calls first, one a phase, then the parallel ones together (rule 2.1)."""
         groups = phases_of(calls)
+        self.batch = tuple(call.id for call in calls)
         self.add(fact.BatchPlanned(step_id, True, "Parallel tool calls are on", tuple(groups)))
         done = {row.data["call_id"] for row in self.rows if row.type == "call.ended"}
         for phase in groups:
@@ -105,7 +109,8 @@ class RunLog:
         step_id: str = "step-1",
         after: float = 0.5,
     ) -> RunLog:
-        return self.add(fact.CallEnded(step_id, call_id, outcome, text, 1), after=after)
+        starts = sum(row.type == "call.started" and row.data["call_id"] == call_id for row in self.rows)
+        return self.add(fact.CallEnded(step_id, call_id, outcome, text, starts), after=after)
 
     def ends(
         self,
@@ -113,7 +118,12 @@ class RunLog:
         status: RunStatus = RunStatus.COMPLETED,
         error: str = "",
     ) -> RunLog:
-        return self.add(fact.RunEnded(status, stop_reason, self.steps, Usage(240, 60), error))
+        return self.add(fact.RunEnded(status, stop_reason, self.steps, Usage(240, 60), error, self._take_returns()))
+
+    def _take_returns(self) -> tuple[str, ...]:
+        """The batch before joins the history, in the model's order (rule 3.6)."""
+        returns, self.batch = self.batch, ()
+        return returns
 
 
 def phases_of(calls: Iterable[Asked]) -> list[fact.PhaseFact]:
