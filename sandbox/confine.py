@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from . import landlock, linux
@@ -151,12 +150,3 @@ def _limit(kind: int, soft: int, hard: int | None = None) -> None:
     if highest != resource.RLIM_INFINITY:
         soft, wanted = min(soft, highest), min(wanted, highest)
     resource.setrlimit(kind, (soft, wanted))
-
-
-def make_scratch(base: Path, name: str, owner: int | None) -> str:
-    """A private directory below the base, given to the spare user where there is one."""
-    path = base / name
-    path.mkdir(mode=0o700)
-    if owner is not None:
-        os.chown(path, owner, owner)
-    return str(path)

@@ -50,6 +50,10 @@ class ReportMemory:
             return None
         return Report(returned=returned, cut=cut, text=self._memory[HEAD.size : HEAD.size + length])
 
+    def close(self) -> None:
+        """Give the memory back."""
+        self._memory.close()
+
     def is_spoilt(self) -> bool:
         """Whether something other than a report was written there."""
         return self._memory[: HEAD.size] != UNTOUCHED and self.read() is None

@@ -29,7 +29,7 @@ class ToolError(Exception):
 def run_tool(call: Mapping[str, Any], memory: ReportMemory) -> NoReturn:
     """Call the function, leave the report and end the process. Never returns."""
     pid = os.getpid()
-    returned, text = _outcome(call)
+    returned, text = outcome_of(call)
     if os.getpid() != pid:
         # A copy of us that the tool forked and let return: it has nothing to report.
         os._exit(0)
@@ -38,7 +38,8 @@ def run_tool(call: Mapping[str, Any], memory: ReportMemory) -> NoReturn:
     os._exit(0)
 
 
-def _outcome(call: Mapping[str, Any]) -> tuple[bool, bytes]:
+def outcome_of(call: Mapping[str, Any]) -> tuple[bool, bytes]:
+    """Whether the function returned, and its return value or its error as UTF-8."""
     try:
         function = _load(call["source"], call["function"])
         positional, named = bind(function, call["arguments"], call["agent_state"])

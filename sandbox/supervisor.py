@@ -1,16 +1,19 @@
 """One process per call, between the fork server and the tool: takes the call, forks the tool, forwards its output,
 keeps its time, ends all that it started, and tells the server how it ended. It runs no code of a tool.
 
-It is forked ahead of the call and waits for it, so a call pays for one fork only.
+It is forked ahead of the calls and serves several, one at a time, so a call pays for one fork only. Between two calls
+nothing is left: every process below it is dead, its scratch directory is gone.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import os
+import select
 import signal
 import socket
-import sys
+import struct
 import time
 import traceback
 from collections.abc import Mapping
@@ -18,17 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import landlock, linux
-from .confine import Confinement, confine, connect_streams, file_rules, make_scratch
+from . import linux
+from .child import USUAL_CAPACITY, WaitingChild, capacity_for
+from .confine import Confinement, file_rules
 from .containment import Containment, contain, end_all
 from .frames import FrameKind, pack, receive_request
 from .levels import Guard
-from .report import WORD_BYTES, ReportMemory
-from .runner import run_tool
-from .scratch import remove_tree
+from .report import ReportMemory
+from .scratch import Room
 from .watch import Ending, Watch
 
-LARGEST_ERROR_BYTES = 1 << 16
+COUNT = struct.Struct("=q")
+CALLS_IN_A_LIFE = 64
 FIRST_SPARE_UID, SPARE_UIDS = 64000, 1000
 SMALLEST_PID_MAX = 301
 PID_MAX = Path("/proc/sys/kernel/pid_max")
@@ -36,12 +40,14 @@ PID_MAX = Path("/proc/sys/kernel/pid_max")
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What a supervisor is given: where calls come in, where it says that it took one, how it knows the fork server
-    lives, its number, and what to do."""
+    """What a supervisor is given: where calls come in, where it tells that it takes one or waits again, how it knows
+    the fork server lives, how many of its kind are waiting, its number, and what to do."""
 
     requests: socket.socket
-    taken: int
+    news: int
     life: int
+    waiting: mmap.mmap
+    enough: int
     number: int
     fork_server_pid: int
     base: Path
@@ -50,12 +56,24 @@ class Post:
     uid: int
     gid: int
 
+    def say(self, sign: str) -> None:
+        """Tell the fork server: "-" for busy from now on, "+" for waiting again."""
+        os.write(self.news, f"{sign}{self.number}\n".encode())
+
+    def is_superfluous(self) -> bool:
+        """Whether more are waiting than there should be."""
+        return bool(COUNT.unpack(self.waiting[: COUNT.size])[0] > self.enough)
+
+    def is_orphaned(self) -> bool:
+        """Whether the fork server has died."""
+        return bool(select.select([self.life], [], [], 0)[0])
+
 
 def supervise(post: Post) -> NoReturn:
     """The supervisor's whole life."""
     status = 1
     try:
-        _serve_one(post)
+        _serve_calls(post)
         status = 0
     except BaseException:  # noqa: BLE001 - last resort of a process about to end: the server's log shall know
         traceback.print_exc()
@@ -63,27 +81,33 @@ def supervise(post: Post) -> NoReturn:
         os._exit(status)
 
 
-def _serve_one(post: Post) -> None:
-    containment = _settle(post)
-    spare_uid = FIRST_SPARE_UID + post.number % SPARE_UIDS
-    owner = spare_uid if Guard.OWN_USER in post.confinement.on else None
-    scratch = make_scratch(post.base, str(post.number), owner)
+def _serve_calls(post: Post) -> None:
+    bench = _Bench(post, _settle(post))
     try:
-        rules = file_rules(scratch) if Guard.FILES in post.confinement.on else None
-        connection = _take(post)
-        if connection is None:
-            return
-        payload = receive_request(connection)
-        if payload is None:
-            return
-        connection.sendall(pack(FrameKind.STARTED, b"%d" % post.number))
-        call = json.loads(payload)
-        frames = _Work(post, connection, containment, call, scratch, spare_uid, rules).run()
+        for _ in range(CALLS_IN_A_LIFE):
+            bench.prepare(USUAL_CAPACITY)
+            connection = _next_call(post)
+            if connection is None:
+                return
+            with connection:
+                _serve(bench, connection)
+            post.say("+")
     finally:
-        remove_tree(scratch)
+        bench.clear()
+
+
+def _serve(bench: _Bench, connection: socket.socket) -> None:
+    payload = receive_request(connection)
+    if payload is None or bench.post.is_orphaned():
+        return
     try:
+        connection.sendall(pack(FrameKind.STARTED, b"%d" % bench.post.number))
+        try:
+            frames = bench.run(json.loads(payload), connection)
+        finally:
+            bench.room.empty()
         connection.sendall(frames)
-    except OSError:
+    except (BrokenPipeError, ConnectionResetError):
         # The server has gone; there is nobody to tell.
         return
 
@@ -105,68 +129,75 @@ def _settle(post: Post) -> Containment:
     return contain(post.confinement.on, post.fork_server_pid)
 
 
-def _take(post: Post) -> socket.socket | None:
-    """Wait for a call; None when the server has gone."""
-    message, fds, _, _ = socket.recv_fds(post.requests, 16, 1)
-    if not message or not fds:
-        return None
-    os.write(post.taken, b"%d\n" % post.number)
-    return socket.socket(fileno=fds[0])
+def _next_call(post: Post) -> socket.socket | None:
+    """Wait for a call; None when the server has gone or when too many of us have been waiting for long."""
+    while True:
+        try:
+            message, fds, _, _ = socket.recv_fds(post.requests, 16, 1)
+        except BlockingIOError:
+            if post.is_superfluous():
+                return None
+            continue
+        if not message or not fds:
+            return None
+        post.say("-")
+        return socket.socket(fileno=fds[0])
 
 
-@dataclass(slots=True)
-class _Work:
-    post: Post
-    connection: socket.socket
-    containment: Containment
-    call: Mapping[str, Any]
-    scratch: str
-    spare_uid: int
-    rules: landlock.Ruleset | None
+class _Bench:
+    """Where the calls of one supervisor are worked on, one after the other."""
 
-    def run(self) -> bytes:
+    def __init__(self, post: Post, containment: Containment) -> None:
+        self.post = post
+        self._containment = containment
+        on = post.confinement.on
+        self._uid = FIRST_SPARE_UID + post.number % SPARE_UIDS
+        self.room = Room(post.base / str(post.number), self._uid if Guard.OWN_USER in on else None)
+        self._rules = file_rules(str(self.room.path)) if Guard.FILES in on else None
+        self._child: WaitingChild | None = None
+
+    def prepare(self, capacity: int) -> WaitingChild:
+        """Have a child waiting whose report may be that long."""
+        if self._child is not None and self._child.capacity < capacity:
+            self._discard(self._child)
+        if self._child is None:
+            self._child = WaitingChild(self.post.confinement, self._rules, self._uid, capacity)
+        return self._child
+
+    def run(self, call: Mapping[str, Any], connection: socket.socket) -> bytes:
         """Run the tool to its end, whichever it is. Returns the last frames for the server."""
-        limits = self.call["limits"]
-        memory = ReportMemory(max(limits["full_return_bytes"], LARGEST_ERROR_BYTES), os.urandom(WORD_BYTES))
-        stdout, stderr = os.pipe(), os.pipe()
-        self._limit_namespace()
+        limits = call["limits"]
+        child = self.prepare(capacity_for(limits))
+        self._child = None
+        self._limit_namespace(limits["processes"])
         started = time.monotonic()
-        child = os.fork()
-        if child == 0:
-            self._become_tool(memory, stdout[1], stderr[1])
-        os.close(stdout[1])
-        os.close(stderr[1])
+        child.begin(call, self.room.make_scratch())
         counts = Guard.PROCESS_LIMIT not in self.post.confinement.on
-        watch = Watch(self.connection, self.post.life, child, stdout[0], stderr[0], limits, counts_processes=counts)
+        watch = Watch(connection, self.post.life, child, limits, counts_processes=counts)
         ending = watch.until_end(started)
-        status = end_all(self.containment, child)
+        status = end_all(self._containment, child.pid)
         seconds = time.monotonic() - started
-        watch.drain()
-        return _last_frames(ending, status, seconds, memory, watch)
+        watch.close()
+        frames = _last_frames(ending, status, seconds, child.memory, watch)
+        child.memory.close()
+        return frames
 
-    def _limit_namespace(self) -> None:
+    def clear(self) -> None:
+        """The end of it."""
+        if self._child is not None:
+            self._discard(self._child)
+        self.room.remove()
+
+    def _discard(self, child: WaitingChild) -> None:
+        end_all(self._containment, child.pid)
+        child.discard()
+        self._child = None
+
+    def _limit_namespace(self, processes: int) -> None:
         """Root is exempt from RLIMIT_NPROC; a process namespace has its own highest process number instead."""
         on = self.post.confinement.on
         if on >= {Guard.PROCESS_LIMIT, Guard.PROCESS_NAMESPACE} and Guard.OWN_USER not in on and self.post.uid == 0:
-            PID_MAX.write_text(str(max(SMALLEST_PID_MAX, self.call["limits"]["processes"])))
-
-    def _become_tool(self, memory: ReportMemory, stdout: int, stderr: int) -> NoReturn:
-        try:
-            os.setsid()
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            confine(self.call, self.post.confinement, self.scratch, self.spare_uid, self.rules)
-            connect_streams(stdout, stderr)
-            _forget_ourselves()
-        except BaseException as error:  # noqa: BLE001 - fail closed: without its limits no tool runs
-            problem = f"Error executing function {self.call['function']}: the sandbox could not be set up: {error!r}"
-            memory.write(returned=False, text=problem.encode("utf-8", "backslashreplace"))
-            os._exit(1)
-        run_tool(self.call, memory)
-
-
-def _forget_ourselves() -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
-        del sys.modules[name]
+            PID_MAX.write_text(str(max(SMALLEST_PID_MAX, processes)))
 
 
 def _last_frames(ending: Ending, status: int, seconds: float, memory: ReportMemory, watch: Watch) -> bytes:

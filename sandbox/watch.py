@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
+from .child import WaitingChild
 from .containment import descendants
 from .frames import FrameKind, pack
 
@@ -72,22 +73,20 @@ class Watch:
         self,
         connection: socket.socket,
         life: int,
-        child: int,
-        stdout: int,
-        stderr: int,
+        child: WaitingChild,
         limits: Mapping[str, Any],
         *,
         counts_processes: bool,
     ) -> None:
         """`life` hangs up when the fork server dies; `connection` is readable when the server wants the call ended."""
-        self.stdout = OutputPipe(connection, FrameKind.STDOUT, stdout, limits["output_chars"])
-        self.stderr = OutputPipe(connection, FrameKind.STDERR, stderr, limits["output_chars"])
-        self._pipes = {stdout: self.stdout, stderr: self.stderr}
+        self.stdout = OutputPipe(connection, FrameKind.STDOUT, child.stdout, limits["output_chars"])
+        self.stderr = OutputPipe(connection, FrameKind.STDERR, child.stderr, limits["output_chars"])
+        self._pipes = {child.stdout: self.stdout, child.stderr: self.stderr}
         self._seconds = limits["seconds"]
         self._processes = limits["processes"]
         self._counts = counts_processes
         self._count_at = 0.0
-        self._child_fd = os.pidfd_open(child)
+        self._child_fd = os.pidfd_open(child.pid)
         self._reasons = {
             connection.fileno(): Ending.CANCELLED,
             life: Ending.ABANDONED,
@@ -112,11 +111,13 @@ class Watch:
             if self._counts and self._has_too_many():
                 return Ending.PROCESSES
 
-    def drain(self) -> None:
-        """Forward what is left in the pipes. Nothing that could write to them is alive any more."""
-        for pipe in self._pipes.values():
+    def close(self) -> None:
+        """Forward what is left in the pipes: nothing that could write to them is alive any more."""
+        for fd, pipe in self._pipes.items():
             while pipe.forward():
                 pass
+            os.close(fd)
+        os.close(self._child_fd)
 
     def _forward(self, ready: list[int]) -> None:
         for fd in ready:

@@ -1,7 +1,7 @@
 """The fork server: a bare Python with the usual imports warm, from which the supervisor of each call is forked.
 
 It keeps a few supervisors waiting. Those take calls from the socket that they share; the fork server itself is on no
-call's path, it only replaces each supervisor that has taken one. It has one thread, no secrets and no code of tools.
+call's path, it only forks more of them when too few are waiting. It has one thread, no secrets and no code of tools.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import mmap
 import os
 import select
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -26,8 +28,9 @@ from .confine import Confinement
 from .containment import descendants
 from .levels import EVERY_GUARD, Guard
 from .probes import Findings, probe, raise_open_files
+from .rehearsal import rehearse
 from .scratch import remove_tree
-from .supervisor import Post, supervise
+from .supervisor import COUNT, Post, supervise
 
 WARM = (
     "asyncio", "base64", "collections", "csv", "dataclasses", "datetime", "decimal", "enum", "functools", "glob",
@@ -37,41 +40,51 @@ WARM = (
 )  # fmt: skip
 SECONDS_TO_LEAVE = 2
 PAUSE_AFTER_FAILURE = 0.05
-RETRY_MILLISECONDS = 100
+RETRY_MILLISECONDS = 2
+FEWEST_WAITING = 2
+SECONDS_OF_PATIENCE = 5
 
 
 @dataclass(slots=True)
 class ForkServer:
-    """`taken` and `life` are pipes: supervisors write their number when they take a call, and hang on our life."""
+    """`news` and `life` are pipes: supervisors tell on one whether they are waiting, and watch the other for our death.
+    `waiting` are the numbers of those that wait, and `waiting_count` how many, where supervisors can see it."""
 
     requests: socket.socket
     base: Path
     idle: int
     confinement: Confinement
     namespaces: int
-    taken: tuple[int, int] = field(default_factory=os.pipe)
+    news: tuple[int, int] = field(default_factory=os.pipe)
     life: tuple[int, int] = field(default_factory=os.pipe)
     waiting: set[int] = field(default_factory=set)
+    waiting_count: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, COUNT.size))
     pids: dict[int, int] = field(default_factory=dict)
     next_number: int = 0
 
     def refill(self) -> None:
-        """Fork supervisors until enough are waiting."""
-        try:
-            while self.is_short:
+        """Fork one supervisor when fewer are waiting than should."""
+        if self.is_short:
+            try:
                 self._fork_one()
-        except OSError:
-            # No room for another process just now: the next turn tries again.
-            time.sleep(PAUSE_AFTER_FAILURE)
+            except OSError:
+                # No room for another process just now: the next turn tries again.
+                time.sleep(PAUSE_AFTER_FAILURE)
 
     @property
     def is_short(self) -> bool:
-        """Whether supervisors are missing."""
-        return len(self.waiting) < self.idle
+        """Whether a call that comes in now would find nobody, or the next one after it."""
+        return len(self.waiting) < (self.idle if self.next_number < self.idle else FEWEST_WAITING)
 
-    def note_taken(self) -> None:
-        """Some supervisors have taken calls."""
-        self.waiting -= {int(word) for word in os.read(self.taken[0], 1 << 16).split()}
+    def hear_news(self) -> None:
+        """Some supervisors have taken calls, or wait again."""
+        for word in os.read(self.news[0], 1 << 16).split():
+            number = int(word[1:])
+            if word.startswith(b"+") and number in self.pids:
+                self.waiting.add(number)
+            else:
+                self.waiting.discard(number)
+        self._count()
 
     def reap(self) -> None:
         """Forget supervisors that ended. What one left behind, should it have been killed itself, is killed."""
@@ -88,6 +101,7 @@ class ForkServer:
                     self.waiting.discard(number)
                     # It failed before any call: do not fork in a frenzy.
                     time.sleep(PAUSE_AFTER_FAILURE if status else 0)
+        self._count()
         self._kill_strangers()
 
     def kill(self, number: int) -> None:
@@ -118,8 +132,10 @@ class ForkServer:
             supervise(
                 Post(
                     requests=self.requests,
-                    taken=self.taken[1],
+                    news=self.news[1],
                     life=self.life[0],
+                    waiting=self.waiting_count,
+                    enough=self.idle,
                     number=number,
                     fork_server_pid=own_pid,
                     base=self.base,
@@ -131,6 +147,10 @@ class ForkServer:
             )
         self.pids[number] = pid
         self.waiting.add(number)
+        self._count()
+
+    def _count(self) -> None:
+        self.waiting_count[: COUNT.size] = COUNT.pack(len(self.waiting))
 
     def _kill_strangers(self) -> None:
         """Only a supervisor that was killed leaves children to us: they belong to no call any more."""
@@ -154,8 +174,11 @@ def main(arguments: Sequence[str]) -> NoReturn:
     if Guard.OWN_USER in findings.level.on:
         base.chmod(0o711)
     _tell(findings)
+    requests = socket.socket(fileno=settings["requests"])
+    # Supervisors that wait longer look whether they are needed.
+    requests.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("=qq", SECONDS_OF_PATIENCE, 0))
     server = ForkServer(
-        requests=socket.socket(fileno=settings["requests"]),
+        requests=requests,
         base=base,
         idle=settings["idle"],
         confinement=Confinement.prepare(findings.level.on),
@@ -177,13 +200,13 @@ def _serve(server: ForkServer) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     commands = b""
     poll = select.poll()
-    for fd in (0, server.taken[0], wake_read.fileno()):
+    for fd in (0, server.news[0], wake_read.fileno()):
         poll.register(fd, select.POLLIN)
     while True:
         server.refill()
         ready = {fd for fd, _ in poll.poll(RETRY_MILLISECONDS if server.is_short else None)}
-        if server.taken[0] in ready:
-            server.note_taken()
+        if server.news[0] in ready:
+            server.hear_news()
         if wake_read.fileno() in ready:
             wake_read.recv(1 << 12)
             server.reap()
@@ -216,6 +239,7 @@ def _out_of_time(*_: object) -> None:
 def _warm_up(preload: Sequence[str]) -> None:
     for name in (*WARM, *preload):
         importlib.import_module(name)
+    rehearse()
     gc.collect()
     gc.freeze()
 

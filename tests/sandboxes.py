@@ -58,14 +58,14 @@ def processes_of_calls(scratch_root: Path) -> list[int]:
     return found
 
 
-def below_supervisors(sandbox: ForkServerSandbox) -> list[int]:
-    """Processes below a supervisor: tools, and what they started."""
-    assert sandbox.fork_server_pid is not None
-    direct = [
-        int(word)
-        for word in Path(f"/proc/{sandbox.fork_server_pid}/task/{sandbox.fork_server_pid}/children").read_text().split()
-    ]
-    return [pid for supervisor in direct for pid in descendants(supervisor)]
+def supervisors_with_leftovers(sandbox: ForkServerSandbox) -> list[int]:
+    """Supervisors that have more below them than the one process that waits for the next call."""
+    return [pid for pid in children(sandbox.fork_server_pid) if len(list(descendants(pid))) > 1]
+
+
+def children(pid: int | None) -> list[int]:
+    """The processes right below this one."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 LEAST_PID = 50

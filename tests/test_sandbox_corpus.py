@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from sandbox.forkserver import ForkServerSandbox
 from sandbox.specs import Limits, Outcome, SandboxResult
-from tests.sandboxes import LEVELS, below_supervisors, call_of, eventually, outsider, processes_of_calls
+from tests.sandboxes import LEVELS, call_of, eventually, outsider, processes_of_calls, supervisors_with_leftovers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -271,7 +271,7 @@ async def test_bad_tools_get_the_truth_and_their_siblings_never_notice(
         assert re.fullmatch(bad.stdout, result.stdout, re.DOTALL), result.stdout[-200:]
     assert len(result.text) <= 51_000
     assert processes_of_calls(scratch_root) == []
-    assert await eventually(lambda: below_supervisors(sandbox) == [])
+    assert await eventually(lambda: supervisors_with_leftovers(sandbox) == [])
     assert sandbox.fork_server_pid == fork_server
     assert _good(await sandbox.run(call_of(GOOD, n=3)), 3)
 
