@@ -47,6 +47,14 @@ def switch(name: str, *, default: bool) -> bool:
     return default if given is None else given.strip().lower() not in _FALSE
 
 
+def choice(name: str, choices: tuple[str, ...]) -> str:
+    """One of the choices; the first where the variable is not set."""
+    given = text(name).lower() or choices[0]
+    if given not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {given!r}.")
+    return given
+
+
 def listed(name: str) -> list[str]:
     """A comma-separated list."""
     return [part.strip() for part in text(name).split(",") if part.strip()]

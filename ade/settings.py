@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONCE, NONE, SELF
 
 from ade import environment as env
+from ade.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -28,6 +29,12 @@ ADE_WORKER = env.switch("ADE_WORKER", default=True)
 ADE_HEARTBEAT_SECONDS = env.seconds("ADE_HEARTBEAT_SECONDS", 2.0)
 ADE_LEASE_SECONDS = env.seconds("ADE_LEASE_SECONDS", 8.0)
 ADE_GRACE_SECONDS = env.seconds("ADE_GRACE_SECONDS", 5.0)
+ADE_RETENTION_DAYS = env.whole("ADE_RETENTION_DAYS", 0)
+ADE_METRICS_TOKEN = env.text("ADE_METRICS_TOKEN")
+ADE_METRICS_HOST = env.text("ADE_METRICS_HOST", "127.0.0.1")
+ADE_METRICS_PORT = env.whole("ADE_METRICS_PORT", 0)
+# Its other variables are read by OpenTelemetry itself.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
 ADE_PUBLIC_URL = env.text("ADE_PUBLIC_URL").rstrip("/")
 ADE_TOOL_PATHS = tuple(env.listed("ADE_TOOL_PATHS"))
 
@@ -68,6 +75,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "ade.http_metrics.measure_requests",
     "api.middleware.api_manners",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
@@ -190,18 +198,4 @@ STORAGES = {
 }
 SERVESTATIC_USE_FINDERS = DEBUG
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("ADE_LOG_LEVEL", "INFO").upper()},
-    "loggers": {
-        "daphne.http_protocol": {"level": "WARNING"},
-        "daphne.server": {"level": "WARNING"},
-        "daphne.ws_protocol": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-        "django.channels.server": {"level": "WARNING"},
-        "django.request": {"level": "ERROR"},
-    },
-}
+LOGGING = logging_config(env.text("ADE_LOG_LEVEL", "INFO").upper(), env.choice("ADE_LOG_FORMAT", ("text", "json")))
