@@ -47,7 +47,6 @@ class Mark:
     """A text beside a bar: behind its end, or before its beginning where there is no room behind."""
 
     text: str
-    at: int
     x: str
     anchor: str
     dx: int
@@ -87,7 +86,7 @@ class Axis:
         first, last = bars[0].start, bars[-1].end
         is_before = last > _ROOM_UP_TO * self.span and first > (1 - _ROOM_UP_TO) * self.span
         at = first if is_before else last
-        return Mark(text, at, f"{100 * at / self.span:.4f}%", "end" if is_before else "start", -7 if is_before else 7)
+        return Mark(text, f"{100 * at / self.span:.4f}%", "end" if is_before else "start", -7 if is_before else 7)
 
     @property
     def ticks(self) -> list[Tick]:

@@ -47,7 +47,7 @@ FRAGMENTS: Mapping[Page, Mapping[Part, tuple[str, ...]]] = {
         Part.STEP: ("runs/chat/step.html",),
         Part.MODEL: ("runs/chat/answer.html",),
         Part.BATCH: ("runs/chat/batch.html",),
-        Part.PHASE: ("runs/chat/batch_head.html",),
+        Part.PHASE: ("runs/chat/batch_head.html", "runs/chat/phase_head.html"),
         Part.CALL: ("runs/chat/call.html",),
         Part.OUTPUT: ("runs/parts/output_piece.html",),
         Part.END: ("runs/chat/end.html",),

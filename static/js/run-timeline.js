@@ -1,6 +1,7 @@
 // What moves in the timeline between two frames: the now-line, bars that still grow, and the axis when they reach its end.
 // Where a bar begins and ends came from the server, as data-from and data-to in milliseconds since the run's start.
 const LEAST_PERCENT = 0.25;
+const ROOM_UP_TO = 0.72;
 const ZOOMS = [1, 2, 4, 8, 16];
 
 export class Timeline {
@@ -42,7 +43,7 @@ export class Timeline {
       bar.dataset.to = Math.round(now);
       this.placeBar(bar);
     }
-    for (const mark of this.root.querySelectorAll("text[data-open]")) this.placeOpenMark(mark, now);
+    for (const mark of this.root.querySelectorAll("text[data-open]")) this.placeMark(mark);
   }
 
   end(length) {
@@ -73,20 +74,16 @@ export class Timeline {
     bar.setAttribute("width", `${width}%`);
   }
 
+  // A row's text stands behind its last bar, or before the first where there is no room behind: as runs/timeline.py has it.
   placeMark(mark) {
-    mark.setAttribute("x", `${(100 * Number(mark.dataset.mark)) / this.span}%`);
-  }
-
-  // A running bar's text walks with its end and changes sides where there is no room behind.
-  placeOpenMark(mark, now) {
-    const bar = mark.parentElement.querySelector("rect[data-open]");
-    if (!bar) return;
-    const first = Number(mark.parentElement.querySelector("rect[data-from]").dataset.from);
-    const before = now > 0.72 * this.span && first > 0.28 * this.span;
-    mark.dataset.mark = before ? first : Math.round(now);
-    mark.setAttribute("text-anchor", before ? "end" : "start");
-    mark.setAttribute("dx", before ? "-7" : "7");
-    this.placeMark(mark);
+    const bars = mark.parentElement.querySelectorAll("rect[data-from]");
+    if (!bars.length) return;
+    const first = Number(bars[0].dataset.from);
+    const last = Number(bars[bars.length - 1].dataset.to);
+    const isBefore = last > ROOM_UP_TO * this.span && first > (1 - ROOM_UP_TO) * this.span;
+    mark.setAttribute("x", `${(100 * (isBefore ? first : last)) / this.span}%`);
+    mark.setAttribute("text-anchor", isBefore ? "end" : "start");
+    mark.setAttribute("dx", isBefore ? "-7" : "7");
   }
 
   reveal(callId) {
