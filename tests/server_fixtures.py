@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,10 +49,13 @@ class TandemServer:
         """Everything that it has printed, over all its starts."""
         return "\n".join(self.printed)
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def prepare(self) -> None:
+        """Tables and static files; no agent yet. Takes seconds, so that tests share one prepared directory."""
         self.manage("migrate", "--verbosity", "0")
         self.manage("collectstatic", "--noinput", "--verbosity", "0")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
         command = [sys.executable, "-X", "faulthandler", "manage.py", "serve"]
         self._process = subprocess.Popen(
             command,
@@ -147,19 +151,39 @@ def _free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, running_provider_stub: ProviderStub) -> Iterator[TandemServer]:
-    """A server for all tests of a file, asking the stub provider."""
-    made = TandemServer(tmp_path_factory.mktemp("tandem"), running_provider_stub.settings)
+@pytest.fixture(scope="session")
+def prepared_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with tables and static files and nothing else, to be copied."""
+    made = TandemServer(tmp_path_factory.mktemp("prepared") / "data")
+    made.prepare()
+    # Each server makes secrets of its own.
+    for name in ("secret_key", "encryption_key"):
+        (made.data_dir / name).unlink(missing_ok=True)
+    return made.data_dir
+
+
+def start_server(prepared: Path, data_dir: Path, environment: dict[str, str] | None = None) -> TandemServer:
+    """A running server on a copy of the prepared directory."""
+    shutil.copytree(prepared, data_dir)
+    made = TandemServer(data_dir, environment)
     made.start()
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, prepared_data_dir: Path, running_provider_stub: ProviderStub
+) -> Iterator[TandemServer]:
+    """A server for all tests of a file, asking the stub provider."""
+    data_dir = tmp_path_factory.mktemp("tandem") / "data"
+    made = start_server(prepared_data_dir, data_dir, running_provider_stub.settings)
     yield made
     made.stop()
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, running_provider_stub: ProviderStub) -> Iterator[TandemServer]:
+def own_server(tmp_path: Path, prepared_data_dir: Path, running_provider_stub: ProviderStub) -> Iterator[TandemServer]:
     """A server for one test, which may stop and kill it."""
-    made = TandemServer(tmp_path / "tandem", running_provider_stub.settings)
-    made.start()
+    made = start_server(prepared_data_dir, tmp_path / "data", running_provider_stub.settings)
     yield made
     made.stop()
