@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from . import landlock, linux
+from . import linux
 from .confine import Confinement, confine, connect_streams
 from .frames import pack_request, receive_request
 from .report import WORD_BYTES, ReportMemory
@@ -35,7 +35,7 @@ def capacity_for(limits: Mapping[str, Any]) -> int:
 class WaitingChild:
     """A forked process that waits for its one call. The supervisor's ends of its pipes are `stdout` and `stderr`."""
 
-    def __init__(self, confinement: Confinement, rules: landlock.Ruleset | None, uid: int, capacity: int) -> None:
+    def __init__(self, confinement: Confinement, room: str, uid: int, capacity: int) -> None:
         """Fork it, with room for a report of `capacity` bytes."""
         self.capacity = capacity
         self.memory = ReportMemory(capacity, os.urandom(WORD_BYTES))
@@ -44,7 +44,7 @@ class WaitingChild:
         self._call, call = socket.socketpair()
         self.pid = os.fork()
         if self.pid == 0:
-            _wait_and_run(call, confinement, rules, uid, self.memory, (stdout, stderr))
+            _wait_and_run(call, confinement, room, uid, self.memory, (stdout, stderr))
         call.close()
         os.close(stdout)
         os.close(stderr)
@@ -65,7 +65,7 @@ class WaitingChild:
 def _wait_and_run(
     connection: socket.socket,
     confinement: Confinement,
-    rules: landlock.Ruleset | None,
+    room: str,
     uid: int,
     memory: ReportMemory,
     output: tuple[int, int],
@@ -76,6 +76,7 @@ def _wait_and_run(
         linux.die_with_parent(signal.SIGKILL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         random.seed()
+        rules = confinement.file_rules(room)
         payload = receive_request(connection)
         if payload is None:
             os._exit(0)

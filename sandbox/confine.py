@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,17 +33,34 @@ DEVICES = ("/dev/null",)
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What the fork server knows before any call: which guards are on, and the filter program of each network setting."""
+    """What the fork server knows before any call: which guards are on, the filter program of each network setting, and
+    the places that every tool can read, opened, with their Landlock rights."""
 
     on: frozenset[Guard]
     filters: Mapping[Network, bytes]
+    places: Sequence[tuple[int, int]]
 
     @classmethod
     def prepare(cls, on: frozenset[Guard]) -> Confinement:
         """Build the filter programs, once."""
-        if Guard.SYSTEM_CALLS not in on:
-            return cls(on, {})
-        return cls(on, {network: build_filter(network) for network in Network})
+        filters = {network: build_filter(network) for network in Network} if Guard.SYSTEM_CALLS in on else {}
+        places: list[tuple[int, int]] = []
+        if Guard.FILES in on:
+            places += landlock.open_places([*READABLE, *python_paths()], landlock.READ_ONLY)
+            places += landlock.open_places(DEVICES, landlock.DEVICE)
+        return cls(on, filters, places)
+
+    def file_rules(self, room: str) -> landlock.Ruleset | None:
+        """Rules on files for one tool, still without what its call adds. They are never shared: a rule that one call
+        adds would hold for the next."""
+        if Guard.FILES not in self.on:
+            return None
+        rules = landlock.Ruleset(files=True)
+        for fd, rights in self.places:
+            rules.allow_open(fd, rights)
+        rules.allow_paths(["/proc/self"], landlock.READ_ONLY)
+        rules.allow_paths([room], landlock.EVERYTHING)
+        return rules
 
     def filter_for(self, network: Network) -> bytes | None:
         """The filter program of the calling process; None where there is no such guard."""
@@ -98,20 +115,10 @@ def set_limits(limits: Mapping[str, Any], *, with_processes: bool) -> None:
         _limit(resource.RLIMIT_NPROC, limits["processes"])
 
 
-def file_rules(scratch: str) -> landlock.Ruleset:
-    """The rules on files that do not depend on the call."""
-    rules = landlock.Ruleset(files=True)
-    rules.allow_paths([*READABLE, *python_paths()], landlock.READ_ONLY)
-    rules.allow_paths(DEVICES, landlock.DEVICE)
-    rules.allow_paths([scratch], landlock.EVERYTHING)
-    return rules
-
-
 def apply_landlock(on: frozenset[Guard], rules: landlock.Ruleset | None, call: Mapping[str, Any]) -> None:
     """Files in one layer, ports and scopes in another; layers only ever narrow."""
     network = Network(call["network"])
     if rules is not None:
-        rules.allow_paths(["/proc/self"], landlock.READ_ONLY)
         rules.allow_paths(call["writable_paths"], landlock.EVERYTHING)
         rules.restrict_self()
     ports = Guard.PORTS in on and network is not Network.FULL

@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +70,7 @@ class RunningServer:
             async with asyncio.timeout(SECONDS_TO_STOP):
                 await self.process.wait()
         except TimeoutError:
-            self.process.kill()
+            _kill(self.process)
             await self.process.wait()
         await asyncio.to_thread(remove_tree, self.base)
 
@@ -170,7 +171,7 @@ class ForkServerSandbox:
             )
         level = await _read_level(process)
         if level is None:
-            process.kill()
+            _kill(process)
         server = RunningServer(process, ours, base, level or Level(frozenset(), {}, 0))
         missing = self._required - server.level.on
         if level is None or missing or not level.contains_signals:
@@ -210,6 +211,11 @@ async def _hold(server: RunningServer, call: SandboxCall, on_output: OnOutput | 
         ours.close()
         raise
     return await Conversation(ours, server.kill).hold(call, on_output)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
 
 
 async def _read_level(process: asyncio.subprocess.Process) -> Level | None:

@@ -38,6 +38,18 @@ def abi() -> int:
         return 0
 
 
+def open_places(paths: Iterable[str | Path], rights: int) -> list[tuple[int, int]]:
+    """Descriptors for `Ruleset.allow_open` with the rights each can have. Paths that we cannot open are left out."""
+    places = []
+    for path in paths:
+        try:
+            fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            continue
+        places.append((fd, rights if stat.S_ISDIR(os.fstat(fd).st_mode) else rights & ON_FILES))
+    return places
+
+
 class Ruleset:
     """A set of rules being written. Everything of the handled kinds that no rule allows is refused."""
 
@@ -49,20 +61,12 @@ class Ruleset:
 
     def allow_paths(self, paths: Iterable[str | Path], rights: int) -> None:
         """Allow what lies beneath each path. A path that is missing or that we may not open is left out."""
-        for path in paths:
-            try:
-                fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            except OSError:
-                continue
-            try:
-                self.allow_open(fd, rights)
-            finally:
-                os.close(fd)
+        for fd, allowed in open_places(paths, rights):
+            self.allow_open(fd, allowed)
+            os.close(fd)
 
     def allow_open(self, fd: int, rights: int) -> None:
-        """Allow what lies beneath an opened path."""
-        if not stat.S_ISDIR(os.fstat(fd).st_mode):
-            rights &= ON_FILES
+        """Allow what lies beneath an opened path; rights that only a directory can have are refused for a file."""
         rule = ctypes.create_string_buffer(struct.pack("=Qi", rights & self.rights, fd))
         syscall(ADD_RULE, self.fd, RULE_PATH_BENEATH, rule, 0)
 

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 from . import linux
 from .child import USUAL_CAPACITY, WaitingChild, capacity_for
-from .confine import Confinement, file_rules
+from .confine import Confinement
 from .containment import Containment, contain, end_all
 from .frames import FrameKind, pack, receive_request
 from .levels import Guard
@@ -153,7 +153,6 @@ class _Bench:
         on = post.confinement.on
         self._uid = FIRST_SPARE_UID + post.number % SPARE_UIDS
         self.room = Room(post.base / str(post.number), self._uid if Guard.OWN_USER in on else None)
-        self._rules = file_rules(str(self.room.path)) if Guard.FILES in on else None
         self._child: WaitingChild | None = None
 
     def prepare(self, capacity: int) -> WaitingChild:
@@ -161,7 +160,7 @@ class _Bench:
         if self._child is not None and self._child.capacity < capacity:
             self._discard(self._child)
         if self._child is None:
-            self._child = WaitingChild(self.post.confinement, self._rules, self._uid, capacity)
+            self._child = WaitingChild(self.post.confinement, str(self.room.path), self._uid, capacity)
         return self._child
 
     def run(self, call: Mapping[str, Any], connection: socket.socket) -> bytes:

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -111,6 +112,7 @@ class ForkServer:
 
     def leave(self) -> None:
         """The server has gone: supervisors see it too and end their calls; wait for them, then for nobody."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.close(self.life[1])
         signal.alarm(SECONDS_TO_LEAVE)
         try:
@@ -118,8 +120,10 @@ class ForkServer:
                 os.waitpid(-1, 0)
         except (ChildProcessError, TimeoutError):
             pass
-        for pid in descendants(os.getpid()):
-            os.kill(pid, signal.SIGKILL)
+        signal.alarm(0)
+        for pid in list(descendants(os.getpid())):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         remove_tree(self.base)
 
     def _fork_one(self) -> None:

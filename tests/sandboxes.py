@@ -68,6 +68,11 @@ def children(pid: int | None) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def entries(directory: str | Path) -> list[Path]:
+    """What a directory holds."""
+    return list(Path(directory).iterdir())
+
+
 LEAST_PID = 50
 
 
