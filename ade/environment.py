@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,3 +77,10 @@ def kept_secret(name: str, path: Path, make: Callable[[], str] = lambda: secrets
         value = make()
         file.write(value)
     return value
+
+
+def throwaway_directory() -> Path:
+    """A data directory of this process alone, gone when it ends: tests run side by side."""
+    directory = Path(tempfile.mkdtemp(prefix="tandem-test-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory

@@ -18,7 +18,7 @@ VERSION = "0.1.0"
 ADE_HOST = env.text("ADE_HOST", "127.0.0.1")
 ADE_PORT = env.whole("ADE_PORT", 8283, least=1)
 TESTING = "pytest" in sys.modules
-ADE_DATA_DIR = Path(env.text("ADE_DATA_DIR") or BASE_DIR / "data" / ("test" if TESTING else "")).resolve()
+ADE_DATA_DIR = Path(env.text("ADE_DATA_DIR") or (env.throwaway_directory() if TESTING else BASE_DIR / "data")).resolve()
 ADE_DATA_DIR.mkdir(parents=True, exist_ok=True)
 ADE_API_KEY = env.text("ADE_API_KEY")
 ADE_ADMIN_PASSWORD = env.text("ADE_ADMIN_PASSWORD")

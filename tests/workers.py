@@ -43,11 +43,11 @@ class ToolboxDouble:
 
 @asynccontextmanager
 async def working(
-    client: ModelClient, toolbox: FakeToolbox | ToolboxDouble | None = None, *, max_calls: int = 64
+    client: ModelClient, toolbox: FakeToolbox | ToolboxDouble | Toolbox | None = None, *, max_calls: int = 64
 ) -> AsyncIterator[Runner]:
     """A worker that runs for the time of the block and is then stopped as by a signal."""
     inner = toolbox or FakeToolbox()
-    box = inner if isinstance(inner, ToolboxDouble) else ToolboxDouble(inner.call)
+    box = inner if isinstance(inner, ToolboxDouble | Toolbox) else ToolboxDouble(inner.call)
     runner = Runner(
         f"test:{next(_numbers)}",
         toolbox=cast(Toolbox, box),
