@@ -14,6 +14,9 @@ from access.keys import first_person, make_api_key
 from access.models import ApiKey
 from agents.models import Agent
 from api.absent import CLOUD_ONLY
+from api.dispatching import Envelope, begin
+from api.errors import ApiProblem
+from api.schemas.inputs import Sent
 from engine.ids import new_id
 
 pytestmark = pytest.mark.django_db
@@ -124,9 +127,26 @@ def test_a_malformed_body_is_422_with_text(client: Client, body: bytes) -> None:
     assert answer.json()["trace_id"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"input": "a", "client_tools": [{"name": "mine"}]},
+        {"input": "a", "override_model": "openai/gpt-4.1"},
+        {"messages": [{"type": "tool_return", "tool_returns": []}]},
+        {"messages": [{"type": "approval", "approvals": [{"type": "tool", "tool_call_id": "call_1"}]}]},
+    ],
+)
+def test_what_this_server_does_not_do_is_said_and_not_ignored(body: dict[str, Any]) -> None:
+    agent = Agent.objects.create(name="a", model="demo/planner")
+    with pytest.raises(ApiProblem) as caught:
+        begin(agent.pk, Sent(**body), Envelope("tests", b"", 0, False), is_background=False, is_token_streamed=False)
+    assert (caught.value.status, caught.value.is_final) == (501, True)
+    assert not agent.runs.exists()
+
+
 def test_a_method_that_a_path_does_not_take_is_json(client: Client) -> None:
     answer = client.put("/v1/agents/", {}, "application/json")
-    assert (answer.status_code, answer["Allow"]) == (405, "GET, POST")
+    assert (answer.status_code, sorted(answer["Allow"].split(", "))) == (405, ["GET", "POST"])
     assert "does not take PUT" in answer.json()["detail"]
 
 

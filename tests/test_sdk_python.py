@@ -241,6 +241,22 @@ def test_streaming_tokens_gives_pieces_that_make_up_the_stored_messages(client: 
     assert kinds(chunks).count("assistant_message") > 2
 
 
+def test_content_in_parts_and_only_some_kinds_of_messages(client: Client) -> None:
+    agent_id = make_agent(client, make_tool(client, "web", parallel=True))
+    parts = [{"type": "text", "text": "CALL web"}, {"type": "text", "text": "FINAL Done"}]
+    wanted = ["assistant_message"]
+    messages = [{"role": "user", "content": parts, "otid": "mine"}]
+    answer = client.agents.messages.create(agent_id, messages=messages, include_return_message_types=wanted)
+    assert [message.content for message in answer.messages] == ["Done"]
+    listed = client.agents.messages.list(agent_id, include_return_message_types=["user_message"]).items
+    assert [(message.otid, [part.text for part in message.content]) for message in listed] == [
+        ("mine", ["CALL web", "FINAL Done"])
+    ]
+    # A page of the wanted kind is found however far back it is.
+    found = client.agents.messages.list(agent_id, include_return_message_types=["user_message"], limit=1).items
+    assert kinds(found) == ["user_message"]
+
+
 def test_an_async_run_is_followed_to_its_end(client: Client) -> None:
     agent_id = make_agent(client, make_tool(client, "web", parallel=True))
     run = client.agents.messages.create_async(agent_id, messages=say("CALL web*2\nFINAL Done"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from access import activity
 from access.activity import Actor
@@ -59,10 +59,13 @@ def create_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) ->
     """A new tool. Raises NameTaken where its function's name is in use, ToolProblem for everything else."""
     given = {**fields, "source_code": source_code}
     derived = _derive(given, before=None)
-    with transaction.atomic():
-        if Tool.objects.filter(name=derived["name"]).exists():
-            raise NameTaken(f"There is already a tool called {derived['name']}. Name the function differently.")
-        return _insert(actor, {**given, **derived})
+    try:
+        with transaction.atomic():
+            if Tool.objects.filter(name=derived["name"]).exists():
+                raise _name_taken(derived["name"])
+            return _insert(actor, {**given, **derived})
+    except IntegrityError as error:  # somebody else was a moment earlier
+        raise _name_taken(derived["name"]) from error
 
 
 def upsert_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) -> tuple[Tool, bool]:
@@ -71,9 +74,14 @@ def upsert_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) ->
     derived = _derive(given, before=None)
     with transaction.atomic():
         tool = Tool.objects.select_for_update().filter(name=derived["name"]).first()
-        if tool is None:
-            return _insert(actor, {**given, **derived}), True
-        return _change(actor, tool, {**given, **derived}), False
+        if tool is not None:
+            return _change(actor, tool, {**given, **derived}), False
+        try:
+            with transaction.atomic():
+                return _insert(actor, {**given, **derived}), True
+        except IntegrityError:  # somebody else was a moment earlier
+            made = Tool.objects.select_for_update().get(name=derived["name"])
+            return _change(actor, made, {**given, **derived}), False
 
 
 def change_tool(actor: Actor, tool: Tool, changes: Mapping[str, Any]) -> Tool:
@@ -87,7 +95,7 @@ def change_tool(actor: Actor, tool: Tool, changes: Mapping[str, Any]) -> Tool:
         derived = _derive(changes, before=stored) if _SHAPES_THE_SCHEMA & changes.keys() else {}
         name = derived.get("name", stored.name)
         if name != stored.name and Tool.objects.filter(name=name).exists():
-            raise NameTaken(f"There is already a tool called {name}. Name the function differently.")
+            raise _name_taken(name)
         return _change(actor, stored, {**changes, **derived})
 
 
@@ -96,6 +104,10 @@ def delete_tool(actor: Actor, tool: Tool) -> None:
     with transaction.atomic():
         activity.note(actor, "deleted", target_id=tool.pk, target_name=tool.name)
         tool.delete()
+
+
+def _name_taken(name: str) -> NameTaken:
+    return NameTaken(f"There is already a tool called {name}. Name the function differently.")
 
 
 def _insert(actor: Actor, given: Mapping[str, Any]) -> Tool:
@@ -128,7 +140,7 @@ def _check(step: Callable[[], None]) -> None:
 
 
 def _known(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given fields; `metadata` null empties it, and the name comes from the source alone."""
+    """The given fields, `name` being the source's. Raises ToolProblem for a field that no tool has."""
     unknown = given.keys() - CHANGEABLE - {"name"}
     if unknown:
         raise ToolProblem(f"A tool has no field {', '.join(sorted(unknown))}.")
