@@ -54,6 +54,11 @@ def tops_of(source: str) -> list[tuple[dict[str, str | None], str]]:
     return parser.tops
 
 
+def normalised(source: str) -> str:
+    """The html without what the script places and without white space between its parts."""
+    return re.sub(r">\s+<", "><", _PLACED_BY_THE_SCRIPT.sub("", source)).strip()
+
+
 class ShownPage:
     """What is shown, by id. An element shown again replaces the earlier one wherever it stood."""
 

@@ -32,6 +32,7 @@ function select(id, { push = true } = {}) {
   selected = id;
   mark();
   inspect();
+  if (id) document.getElementById(`tree-${id}`)?.scrollIntoView({ block: "nearest" });
   if (push) history.pushState(null, "", id ? `?at=${encodeURIComponent(id)}` : location.pathname);
 }
 
