@@ -28,11 +28,16 @@ function undo(url) {
   window.htmx.ajax("POST", url, { source: document.body, swap: "none" });
 }
 
-// A modal dialog covers everything but the top layer: a popover shown last lies above it.
+// Everything outside of a modal dialog is inert, so the region lives in the foremost one while it is open.
 function raise() {
+  const host = [...document.querySelectorAll("dialog:modal")].at(-1) || document.body;
+  if (region.parentElement !== host) host.append(region);
   if (region.matches(":popover-open")) region.hidePopover();
   if (region.children.length) region.showPopover();
 }
+new MutationObserver((changes) => {
+  if (changes.some((change) => change.target instanceof HTMLDialogElement)) raise();
+}).observe(document.body, { attributes: true, attributeFilter: ["open"], subtree: true });
 
 function leaveAfter(item, seconds) {
   let timer = setTimeout(() => close(item), seconds * 1000);
