@@ -56,3 +56,7 @@ class ActivityAdmin(ReadOnlyAdmin):
     list_display = ("at", "person", "via", "verb", "target_name", "target_id")
     list_filter = ("verb", "via")
     search_fields = ("target_name", "target_id")
+
+
+admin.site.site_header = admin.site.site_title = "Tandem"
+admin.site.index_title = "Everything that is stored"

@@ -14,6 +14,9 @@ _PAGES = (
     ("Agents", "agents:list", "robot"),
     ("Tools", "tools:list", "tool"),
     ("Runs", "runs:list", "activity"),
+    ("Models", "ops:models", "brain"),
+    ("Activity", "ops:activity", "history"),
+    ("Settings", "ops:settings", "settings"),
 )
 
 

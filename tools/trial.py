@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_POST
 
 from access.replies import PageRequest
@@ -21,6 +23,11 @@ from tools.pages import show_tool
 from tools.trial_form import ArgumentField, arguments_text, fields_of
 
 MOST_AT_ONCE = 16
+LIVE = "application/x-ndjson"
+"""What a browser accepts that wants to see the output while it comes."""
+
+OnPiece = Callable[[int, str, str], None]
+"""Told the number of the run, the stream (stdout or stderr) and the text, as a tool prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,44 +63,78 @@ class Trial:
         return max(sum(other.started <= run.started < other.ended for other in self.runs) for run in self.runs)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the form asks: this tool, with these fields, so many times."""
+
+    tool: Tool
+    fields: list[ArgumentField]
+    times: int
+
+
 @require_POST
-async def run(request: PageRequest, tool_id: str) -> HttpResponse:
-    """Run the tool with the arguments of the form, `times` of it in parallel."""
+async def run(request: PageRequest, tool_id: str) -> HttpResponseBase:
+    """Run the tool with the arguments of the form, `times` of it in parallel; the output live where that is accepted."""
     tool = await Tool.objects.filter(pk=tool_id).afirst()
     if tool is None:
         raise Http404(tool_id)
-    fields = fields_of(tool.parameters, request.POST)
-    times = _times(request.POST.get("times", ""))
-    bound = {"fields": fields, "times": times, **await _outcome(tool, fields, times)}
-    return await sync_to_async(show_tool)(request, tool, "test", bound, status=422 if "problem" in bound else 200)
+    asked = Asked(tool, fields_of(tool.parameters, request.POST), _times(request.POST.get("times", "")))
+    if LIVE in request.headers.get("Accept", ""):
+        return StreamingHttpResponse(_live(request, asked), content_type=LIVE)
+    return await _show(request, asked, await _outcome(asked, None))
 
 
 def _times(text: str) -> int:
-    return min(max(int(text), 1), MOST_AT_ONCE) if text.isdigit() else 1
+    return min(max(int(text), 1), MOST_AT_ONCE) if text.isdecimal() else 1
 
 
-async def _outcome(tool: Tool, fields: list[ArgumentField], times: int) -> dict[str, Any]:
+async def _show(request: PageRequest, asked: Asked, outcome: dict[str, Any]) -> HttpResponse:
+    bound = {"fields": asked.fields, "times": asked.times, **outcome}
+    status = 422 if "problem" in outcome else 200
+    return await sync_to_async(show_tool)(request, asked.tool, "test", bound, status=status)
+
+
+async def _live(request: PageRequest, asked: Asked) -> AsyncIterator[str]:
+    """A line of JSON for each piece of output, the last one with the page's part; who leaves ends the runs."""
+    pieces: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+    def tell(number: int, stream: str, text: str) -> None:
+        pieces.put_nowait({"run": number, "stream": stream, "text": text})
+
+    outcome = asyncio.create_task(_outcome(asked, tell))
+    outcome.add_done_callback(lambda _: pieces.put_nowait(None))
+    try:
+        while (piece := await pieces.get()) is not None:
+            yield json.dumps(piece) + "\n"
+        shown = await _show(request, asked, outcome.result())
+        yield json.dumps({"html": shown.content.decode()}) + "\n"
+    finally:
+        outcome.cancel()
+        await asyncio.gather(outcome, return_exceptions=True)
+
+
+async def _outcome(asked: Asked, on_piece: OnPiece | None) -> dict[str, Any]:
     """The trial, or the problem: for wrong arguments the very message that a model would get."""
-    checked = check_arguments(arguments_text(fields), tool.parameters)
+    checked = check_arguments(arguments_text(asked.fields), asked.tool.parameters)
     if isinstance(checked, ArgumentProblem):
         return {"problem": checked.message}
     outcome: dict[str, Any] = {}
     try:
-        outcome["trial"] = await try_tool(tool, checked.values, times)
+        outcome["trial"] = await try_tool(asked.tool, checked.values, asked.times, on_piece)
     except* SandboxUnavailable as group:
         outcome["problem"] = str(group.exceptions[0])
     return outcome
 
 
-async def try_tool(tool: Tool, arguments: Mapping[str, Any], times: int) -> Trial:
+async def try_tool(tool: Tool, arguments: Mapping[str, Any], times: int, on_piece: OnPiece | None = None) -> Trial:
     """Run the tool so many times at once. Caps and lock groups do not apply: the point is to see calls overlap."""
     begun = time.monotonic()
+
+    async def run_once(number: int) -> TrialRun:
+        started = time.monotonic() - begun
+        result = await toolbox.run_source(tool, arguments, partial(on_piece, number) if on_piece else None)
+        return TrialRun(number, started, time.monotonic() - begun, result)
+
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_run_once(tool, arguments, number, begun)) for number in range(1, times + 1)]
+        tasks = [group.create_task(run_once(number)) for number in range(1, times + 1)]
     return Trial(tuple(task.result() for task in tasks))
-
-
-async def _run_once(tool: Tool, arguments: Mapping[str, Any], number: int, begun: float) -> TrialRun:
-    started = time.monotonic() - begun
-    result = await toolbox.run_source(tool, arguments, None)
-    return TrialRun(number, started, time.monotonic() - begun, result)
