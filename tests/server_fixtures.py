@@ -31,7 +31,7 @@ class TandemServer:
 
     def __init__(self, data_dir: Path, environment: dict[str, str] | None = None) -> None:
         self.data_dir = data_dir
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.api_key = "test-api-key"
         self.printed: list[str] = []
@@ -120,7 +120,6 @@ class TandemServer:
             "ADE_PORT": str(self.port),
             "ADE_API_KEY": self.api_key,
             "PYTHONUNBUFFERED": "1",
-            "PYTHONDEVMODE": "0",
             "NO_PROXY": "127.0.0.1,localhost",
         }
         return {**kept, **own, **self._environment}
@@ -144,7 +143,8 @@ class TandemServer:
         raise AssertionError(f"the server did not answer in {_START_SECONDS:g} seconds:\n{self.log}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
