@@ -8,7 +8,7 @@ from typing import Protocol
 
 from engine.events import CallEnded, CallQueued, CallStarted, CallWaiting
 from engine.plan import Plan, PlannedCall
-from engine.ports import CallTool, Permits, Recorder
+from engine.ports import CallTool, Need, Permits, Recorder
 from engine.specs import Outcome, ToolResult
 
 Gate = Callable[[PlannedCall], PlannedCall]
@@ -26,7 +26,8 @@ def _ignore(name: str, result: ToolResult, *, has_run: bool) -> None:
 
 
 class Execution:
-    """One batch being executed. `attempts` are the starts of each call before this worker took over."""
+    """One batch being executed, for the agent `owner`. `attempts` are the starts of each call before this worker took
+    over."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Execution:
         gate: Gate = lambda call: call,
         on_end: OnEnd = _ignore,
         attempts: Mapping[str, int] | None = None,
+        owner: str = "",
     ) -> None:
         self._step_id = step_id
         self._call_tool = call_tool
@@ -46,6 +48,7 @@ class Execution:
         self._gate = gate
         self._on_end = on_end
         self._attempts = attempts or {}
+        self._owner = owner
         self._results: dict[str, ToolResult] = {}
 
     async def run(self, plan: Plan, finished: Mapping[str, ToolResult]) -> dict[str, ToolResult]:
@@ -69,11 +72,12 @@ class Execution:
             await self._end(planned, planned.result, attempt=self._attempts.get(planned.call.id, 0))
             return
         assert planned.tool is not None  # a plan gives every call a result or a tool
-        await self._permits.acquire(planned.tool, lambda reason: self._say_waiting(planned, reason))
+        need = Need(planned.call.id, planned.tool, self._owner)
+        await self._permits.acquire(need, lambda reason: self._say_waiting(planned, reason))
         try:
             await self._start_and_end(planned)
         finally:
-            self._permits.release(planned.tool)
+            self._permits.release(need)
 
     async def _start_and_end(self, planned: PlannedCall) -> None:
         call_id = planned.call.id

@@ -109,6 +109,7 @@ async def _carry_out(turn: Turn, batch: OpenBatch, world: World) -> StopReason |
         gate=gate.judge,
         on_end=gate.note,
         attempts=batch.attempts,
+        owner=agent.id,
     )
     turn.close_batch(await execution.run(plan, batch.finished))
     return StopReason.TOOL_RULE if gate.ended_by else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from engine.events import Event
@@ -37,13 +38,22 @@ class Recorder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a call needs before it starts: room for its tool. `owner` is the agent it runs for; owners take turns."""
+
+    call_id: str
+    tool: ToolSpec
+    owner: str = ""
+
+
 class Permits(Protocol):
     """Caps and lock groups (rule 3.3)."""
 
-    async def acquire(self, tool: ToolSpec, on_wait: Callable[[str], Awaitable[None]]) -> None:
-        """Take all that a call of this tool needs at once; tell `on_wait` why when it has to wait."""
+    async def acquire(self, need: Need, on_wait: Callable[[str], Awaitable[None]]) -> None:
+        """Take all that the call needs at once; tell `on_wait` why when it has to wait."""
         ...
 
-    def release(self, tool: ToolSpec) -> None:
+    def release(self, need: Need) -> None:
         """Give all of it back."""
         ...

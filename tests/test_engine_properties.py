@@ -17,6 +17,7 @@ from engine.loop import World, run_agent
 from engine.permits import LocalPermits
 from engine.plan import PlannedCall
 from engine.planner import CallIds
+from engine.ports import Need
 from engine.rule_solver import PastCall
 from engine.rules import ConstrainChildTools, ExitLoop, MaxCountPerStep, RequiredBeforeExit, RunFirst, ToolRule
 from engine.specs import (
@@ -242,7 +243,8 @@ def test_caps_and_lock_groups_hold_and_are_given_back(case: Case) -> None:
 
     async def take_all() -> None:
         for number in range(case.max_calls):
-            await played.permits.acquire(ToolSpec(f"other-{number}", "other"), refuse)
+            need = Need(f"call-{number}", ToolSpec(f"other-{number}", "other"))
+            await played.permits.acquire(need, refuse)
 
     asyncio.run(take_all())
 
