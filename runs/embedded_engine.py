@@ -7,8 +7,8 @@ import asyncio
 from django.db import transaction
 
 from runs import doorbell
-from runs.database import in_database
-from runs.leases import let_all_go
+from runs.database import persistently
+from runs.leases import let_others_go
 from runs.models import Run
 from runs.runner import Runner
 from runs.takeover import cancelled_among, claim_waiting
@@ -34,7 +34,7 @@ class EmbeddedEngine:
         runner.on_free = news.set
         doorbell.hang(asyncio.get_running_loop(), news.set)
         # Whoever had runs before held the data directory before this process: at once, not after a lease runs out.
-        await in_database(let_all_go)
+        await persistently(let_others_go, runner.name)
         try:
             while True:
                 news.clear()
@@ -44,10 +44,11 @@ class EmbeddedEngine:
             doorbell.take_down(news.set)
 
     async def _look(self, runner: Runner) -> None:
-        for claim in await in_database(claim_waiting, runner.name):
-            runner.start(claim)
+        if runner.room:
+            for claim in await persistently(claim_waiting, runner.name, None, runner.room):
+                runner.start(claim)
         if runner.run_ids:
-            for run_id in await in_database(cancelled_among, runner.run_ids):
+            for run_id in await persistently(cancelled_among, runner.run_ids):
                 runner.cancel(run_id)
 
 

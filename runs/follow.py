@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from channels.layers import get_channel_layer
+from django.utils import timezone
 
-from runs.database import in_database
-from runs.journal import group_name
+from runs.database import persistently
+from runs.metrics import note_lag
 from runs.models import Run, RunDelta, RunEvent
+from runs.nudges import Listener
 
 # A doorbell may be lost; the next look comes after this many seconds all the same.
 _TICK = 1.0
@@ -55,35 +56,35 @@ async def follow(run_id: str, *, after: int = 0, after_delta: int | None = None)
     `after_delta` None leaves the deltas out. After 20 s of silence an empty `News` comes, for pings. Raises
     Run.DoesNotExist.
     """
-    layer = get_channel_layer()
-    channel = await layer.new_channel()
     cursor = _Cursor(run_id, after, after_delta)
+    since = timezone.now()
+    listener = Listener(run_id)
     try:
         while True:
-            # Joined before each read, so that nothing can be written between a read and the wait for a doorbell; anew
-            # each time, because a layer drops members whose queues have overflowed.
-            await layer.group_add(group_name(run_id), channel)
-            news = await in_database(_read, cursor)
+            # Joined before each read, so that nothing can be written between a read and the wait for a nudge.
+            await listener.join()
+            news = await persistently(_read, cursor)
             if not news.is_empty or news.is_over:
                 cursor.advance(news)
+                _note_lag(news, since)
                 yield news
             if news.is_over:
                 return
             if len(news.events) < _PAGE and len(news.deltas) < _PAGE:
-                await _wait(layer, channel)
+                await listener.wait(_TICK)
             if time.monotonic() - cursor.heard_at > _PING_AFTER:
                 cursor.heard_at = time.monotonic()
                 yield News()
     finally:
-        await layer.group_discard(group_name(run_id), channel)
+        await listener.leave()
 
 
-async def _wait(layer: object, channel: str) -> None:
-    try:
-        async with asyncio.timeout(_TICK):
-            await layer.receive(channel)  # type: ignore[attr-defined]
-    except TimeoutError:
-        return
+def _note_lag(news: News, since: datetime) -> None:
+    """Of what came while we followed; what was there before is no lag."""
+    now = timezone.now()
+    for event in news.events:
+        if event.at >= since:
+            note_lag(event.at, now)
 
 
 def _read(cursor: _Cursor) -> News:
@@ -92,8 +93,8 @@ def _read(cursor: _Cursor) -> News:
     deltas: tuple[RunDelta, ...] = ()
     if cursor.delta is not None:
         deltas = tuple(RunDelta.objects.filter(run_id=cursor.run_id, delta_seq__gt=cursor.delta)[:_PAGE])
-    last = events[-1].seq if events else cursor.seq
-    is_over = run.is_ended and last >= run.last_seq and len(deltas) < _PAGE
+    # The row was read first: what an ended run has in its log was there by then. It may have been pruned since.
+    is_over = run.is_ended and len(events) < _PAGE and len(deltas) < _PAGE
     return News(tuple(events), deltas, is_over)
 
 

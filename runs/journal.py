@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
-from channels.layers import get_channel_layer
-from django.db import DatabaseError, transaction
+from django.db import Error, transaction
 
 from engine.events import Event, dump
 from engine.specs import RunStatus, ToolResult
-from runs.database import in_database
+from runs.database import persistently
 from runs.models import Run, RunDelta, RunEvent
+from runs.nudges import Ringer
+from runs.observing import tell_stored
 from runs.projection import project
 
 log = logging.getLogger(__name__)
@@ -60,11 +61,6 @@ class Entry:
     results: tuple[ToolResult, ...] = ()
 
 
-def group_name(run_id: str) -> str:
-    """The channel group whose members are told that a run has news."""
-    return f"run.{run_id}"
-
-
 @dataclass(slots=True)
 class _Pending:
     entry: Entry
@@ -72,10 +68,14 @@ class _Pending:
 
 
 class Journal:
-    """One writer task per process. Start it with `serve()`; `write` returns when the entry is stored."""
+    """One writer task per process. Start it with `serve()`; `write` returns when the entry is stored.
+
+    While the database is away entries wait, in their order.
+    """
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue()
+        self._ringer = Ringer()
 
     async def write(self, entry: Entry) -> None:
         """Store an entry. Raises LostRun. An entry that was handed in is written even when the caller is cancelled."""
@@ -85,6 +85,7 @@ class Journal:
 
     async def serve(self) -> None:
         """Write until cancelled; what was handed in before is written first."""
+        ringing = asyncio.create_task(self._ringer.serve())
         try:
             while True:
                 group = [await self._queue.get()]
@@ -93,6 +94,7 @@ class Journal:
             rest = self._drain(self._queue.qsize())
             if rest:
                 await self._commit(rest)
+            await stop(ringing)
 
     def _drain(self, limit: int) -> list[_Pending]:
         taken: list[_Pending] = []
@@ -103,21 +105,28 @@ class Journal:
     async def _commit(self, group: list[_Pending]) -> None:
         entries = [pending.entry for pending in group]
         try:
-            lost = await in_database(commit, entries)
-        except DatabaseError as error:
+            lost = await persistently(commit, entries)
+        except Error as error:
             await self._commit_apart(group, error)
             return
+        _tell(entry for entry in entries if entry.run_id not in lost)
         for pending in group:
             _settle(pending, LostRun(pending.entry.run_id) if pending.entry.run_id in lost else None)
-        await ring({entry.run_id for entry in entries} - lost)
+        self._ringer.ring({entry.run_id for entry in entries} - lost)
 
-    async def _commit_apart(self, group: list[_Pending], error: DatabaseError) -> None:
+    async def _commit_apart(self, group: list[_Pending], error: Error) -> None:
         """One bad entry must not fail the others."""
         if len(group) == 1:
             _settle(group[0], error)
             return
         for pending in group:
             await self._commit([pending])
+
+
+def _tell(stored: Iterable[Entry]) -> None:
+    for entry in stored:
+        for row in entry.events:
+            tell_stored(entry.run_id, row.at, row.event)
 
 
 def _settle(pending: _Pending, error: Exception | None) -> None:
@@ -129,18 +138,11 @@ def _settle(pending: _Pending, error: Exception | None) -> None:
         pending.written.set_exception(error)
 
 
-async def ring(run_ids: set[str]) -> None:
-    """Tell the viewers of these runs. A nudge only: a lost one costs them a second, so a failure is logged."""
-    layer = get_channel_layer()
-    for run_id in run_ids:
-        try:
-            await layer.group_send(group_name(run_id), {"type": "run.changed"})
-        except Exception:
-            log.warning("could not ring the doorbell of %s", run_id, exc_info=True)
-
-
 def commit(entries: Sequence[Entry]) -> set[str]:
-    """Store entries in one transaction; the ids of runs that this worker has lost, of which nothing is stored."""
+    """Store entries in one transaction; the ids of runs that this worker has lost, of which nothing is stored.
+
+    May be asked twice: the connection can break after the commit, before its answer.
+    """
     lost: set[str] = set()
     with transaction.atomic():
         # Each run's entries stay in order; runs do not depend on each other.
@@ -162,9 +164,11 @@ def _store(run_id: str, epoch: int, entries: list[Entry]) -> bool:
         cursors["last_seq"] = events[-1].seq
     if deltas:
         cursors["last_delta_seq"] = deltas[-1].delta_seq
-    owned = Run.objects.filter(pk=run_id, epoch=epoch, status=RunStatus.RUNNING)
-    if not owned.update(**(cursors or {"epoch": epoch})):
-        return False
+    owned = Run.objects.filter(pk=run_id, epoch=epoch)
+    fresh = {f"{name}__lt": value for name, value in cursors.items()}
+    if not owned.filter(status=RunStatus.RUNNING, **fresh).update(**(cursors or {"epoch": epoch})):
+        # Nobody else writes in this epoch: where the cursors have been reached, it was this very entry.
+        return bool(cursors) and owned.filter(**{f"{name}__gte": value for name, value in cursors.items()}).exists()
     RunEvent.objects.bulk_create(
         [RunEvent(run_id=run_id, seq=row.seq, type=row.event.type, at=row.at, data=dump(row.event)) for row in events]
     )

@@ -11,16 +11,18 @@ import asyncio
 import logging
 
 import procrastinate
+import psycopg
 from django.conf import settings
+from django.db import Error, connection
 from procrastinate.connector import BaseAsyncConnector
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import ConnectorException
 
-from runs.database import in_database
+from runs.database import persistently
 from runs.models import Run
 from runs.runner import Runner
-from runs.takeover import cancelled_among, claim_waiting, note_job, waiting_agents
+from runs.takeover import cancelled_among, claim_waiting, note_job, overlooked_agents, waiting_agents
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,10 @@ QUEUE = "runs"
 LOOK = "runs.look"
 # NOTIFY comes on insert and on abort; the polls are for what NOTIFY missed.
 _POLL_SECONDS = 1.0
-_AGAIN_AFTER = 1.0
+_AGAIN_AFTER = 0.5
+_OVERLOOKED_SECONDS = 2.0
+# What a database that goes away makes of the queue's own connections.
+_AWAY = (ConnectorException, psycopg.Error, Error, OSError)
 
 
 class ProcrastinateEngine:
@@ -45,19 +50,32 @@ class ProcrastinateEngine:
 
     async def serve(self, runner: Runner) -> None:
         """Work the queue until cancelled. A database that goes away is waited for."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._work_on(runner))
+            group.create_task(self._look_after_overlooked(runner))
+
+    async def _work_on(self, runner: Runner) -> None:
         while True:
             try:
                 await self._work(runner)
-            except (ConnectorException, OSError) as error:
-                log.warning("the queue is out of reach, trying again: %s", error)
+            except* _AWAY as group:
+                log.warning("the queue is out of reach, trying again: %s", group.exceptions[0])
             await asyncio.sleep(_AGAIN_AFTER)
+
+    async def _look_after_overlooked(self, runner: Runner) -> None:
+        """A job may have died with its worker, or with the database, before its run was claimed."""
+        while True:
+            await asyncio.sleep(_OVERLOOKED_SECONDS)
+            for agent_id in await persistently(overlooked_agents, runner.room):
+                for claim in await persistently(claim_waiting, runner.name, agent_id):
+                    runner.start(claim)
 
     async def _work(self, runner: Runner) -> None:
         # An app of its own: the shared one is Django's, and defers within Django's transactions.
         queue = procrastinate.App(connector=_worker_connector())
         _register(queue, runner)
         async with queue.open_async():
-            await in_database(_look_again)
+            await persistently(_clear_up)
             await queue.run_worker_async(
                 queues=[QUEUE],
                 name=runner.name,
@@ -80,11 +98,11 @@ def _worker_connector() -> BaseAsyncConnector:
 
 def _register(queue: procrastinate.App, runner: Runner) -> None:
     async def look(context: procrastinate.JobContext, agent_id: str) -> None:
-        for claim in await in_database(claim_waiting, runner.name, agent_id):
-            await in_database(note_job, claim.run_id, context.job.id)
+        for claim in await persistently(claim_waiting, runner.name, agent_id):
+            await persistently(note_job, claim.run_id, context.job.id)
             task = runner.start(claim)
             await _follow(task, runner, claim.run_id)
-            await in_database(_defer_if_waiting, agent_id)
+            await persistently(_defer_if_waiting, agent_id)
 
     queue.task(name=LOOK, queue=QUEUE, pass_context=True)(look)
 
@@ -95,7 +113,7 @@ async def _follow(task: asyncio.Task[None], runner: Runner, run_id: str) -> None
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            if task.done() or not await in_database(cancelled_among, [run_id]):
+            if task.done() or not await persistently(cancelled_among, [run_id]):
                 raise
             runner.cancel(run_id)
 
@@ -110,7 +128,9 @@ def _defer_if_waiting(agent_id: str) -> None:
         _defer(agent_id)
 
 
-def _look_again() -> None:
-    """A worker that starts looks at every agent that has a run waiting: its job may have died with a worker."""
-    for agent_id in waiting_agents():
-        _defer(agent_id)
+def _clear_up() -> None:
+    """Jobs that a dead worker was carrying out: their runs are taken over by their leases."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM procrastinate_jobs WHERE queue_name = %s AND status = 'doing' AND worker_id IS NULL", [QUEUE]
+        )

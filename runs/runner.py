@@ -7,12 +7,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from django.conf import settings
+
 from agents.assembly import agent_spec, remember_refusal
+from engine.log_context import at_work_for
 from engine.loop import ClientFor, World, run_agent
 from engine.ports import Permits
 from engine.specs import AgentSpec
-from runs.database import in_database
+from runs.database import persistently
 from runs.journal import Journal, LostRun
+from runs.observing import tell_left, tell_taken
 from runs.recorder import RunRecorder
 from runs.settling import CANCELLED, Ending, ending_events, failed
 from runs.takeover import Claim, is_cancel_requested, load_start, load_turn
@@ -20,6 +24,8 @@ from tools.models import Tool
 from tools.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
+
+_STOP_SECONDS = 5.0
 
 
 @dataclass
@@ -40,11 +46,23 @@ class Runner:
         return list(self._tasks)
 
     def start(self, claim: Claim) -> asyncio.Task[None]:
-        """Execute a claimed run in a task of its own."""
-        task = asyncio.create_task(self._run(claim), name=claim.run_id)
+        """Execute a claimed run in a task of its own. An earlier claim of the same run has lost it by this one."""
+        self.cancel(claim.run_id)
+        with at_work_for(run_id=claim.run_id):
+            task = asyncio.create_task(self._run(claim), name=claim.run_id)
         self._tasks[claim.run_id] = task
         task.add_done_callback(lambda done: self._forget(claim.run_id, done))
         return task
+
+    @property
+    def room(self) -> int:
+        """How many more runs this process takes."""
+        return max(settings.ADE_MAX_RUNS - len(self._tasks), 0)
+
+    def abandon_all(self) -> None:
+        """Every run under way here is another worker's by now: end what still runs of it."""
+        for run_id in self.run_ids:
+            self.cancel(run_id)
 
     def cancel(self, run_id: str) -> None:
         """Cancel a run if it is under way here; that somebody wants it stands in its row."""
@@ -59,6 +77,10 @@ class Runner:
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+        for task in tasks:
+            task.cancel()  # one that waits for a database that is away
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _forget(self, run_id: str, task: asyncio.Task[None]) -> None:
@@ -74,10 +96,11 @@ class Runner:
             last_seq=claim.last_seq,
             last_delta_seq=claim.last_delta_seq,
         )
+        tell_taken(claim.run_id, claim.created_at)
         try:
             await self._execute(claim, recorder)
         except asyncio.CancelledError:
-            if not await in_database(is_cancel_requested, claim.run_id):
+            if not await persistently(is_cancel_requested, claim.run_id):
                 raise  # the worker stops; the run goes on with the next one
             await self._end(claim, recorder, CANCELLED)
         except BaseExceptionGroup as group:
@@ -88,22 +111,23 @@ class Runner:
             await self._settle_failure(claim, recorder, error)
         finally:
             recorder.close()
+            tell_left(claim.run_id)
 
     async def _execute(self, claim: Claim, recorder: RunRecorder) -> None:
-        start = await in_database(load_start, claim)
+        start = await persistently(load_start, claim)
         await recorder.record(*start.events)
         if start.is_cancelled:
             await self._end(claim, recorder, CANCELLED)
             return
-        turn = await in_database(load_turn, claim.run_id)
+        turn = await persistently(load_turn, claim.run_id)
         await run_agent(turn, self._world(claim, recorder, start.max_steps))
 
     def _world(self, claim: Claim, recorder: RunRecorder, max_steps: int) -> World:
         async def load_agent() -> AgentSpec:
-            return await in_database(agent_spec, claim.agent_id)
+            return await persistently(agent_spec, claim.agent_id)
 
         async def on_refusal(handle: str) -> None:
-            await in_database(remember_refusal, handle)
+            await persistently(remember_refusal, handle)
 
         return World(
             load_agent=load_agent,
@@ -127,11 +151,11 @@ class Runner:
     async def _end(self, claim: Claim, recorder: RunRecorder, ending: Ending) -> None:
         try:
             await recorder.record()  # what is still on its way is stored before the rows are read
-            await recorder.record(*await in_database(ending_events, claim.run_id, ending))
+            await recorder.record(*await persistently(ending_events, claim.run_id, ending))
         except LostRun:
             log.info("%s had ended already", claim.run_id)
 
 
 async def fetch_tool(tool_id: str) -> Tool:
     """A tool's row, for the toolbox."""
-    return await in_database(Tool.objects.get, pk=tool_id)
+    return await persistently(Tool.objects.get, pk=tool_id)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from agents.models import Agent
 from engine.events import ApprovalDecided, DecisionFact, Event, InputMessage, RunStarted
@@ -24,7 +26,7 @@ PENDING_APPROVAL_TEXT = (
     "PENDING_APPROVAL: the run before this one ended with tool calls that wait for approval. "
     "Approve or deny them, then send the message again."
 )
-_CLAIMED_AT_ONCE = 50
+_OVERLOOKED_AFTER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +38,41 @@ class Claim:
     epoch: int
     last_seq: int
     last_delta_seq: int
+    created_at: datetime
 
 
-def claim_waiting(worker: str, agent_id: str | None = None) -> list[Claim]:
+def claim_waiting(worker: str, agent_id: str | None = None, at_most: int = 50) -> list[Claim]:
     """Take the oldest waiting run of each agent (or of this one) that has none running."""
     with transaction.atomic():
-        return [claim for run in _next_runs(agent_id) if (claim := _claim(run, worker)) is not None]
+        return [claim for run in _next_runs(agent_id, at_most) if (claim := _claim(run, worker)) is not None]
 
 
-def claim_abandoned(worker: str) -> list[Claim]:
-    """Take the running runs whose worker is gone."""
+def claim_abandoned(worker: str, at_most: int) -> list[Claim]:
+    """Take running runs whose worker is gone."""
     with transaction.atomic():
-        return [claim for run in abandoned_runs().exclude(worker=worker) if (claim := _take(run, worker)) is not None]
+        found = abandoned_runs().exclude(worker=worker).order_by("created_at")[:at_most]
+        return [claim for run in found if (claim := _take(run, worker)) is not None]
+
+
+def strays(worker: str, under_way: Sequence[str]) -> list[str]:
+    """Runs that are this worker's by their rows but not under way: the answer of a claim was lost, say."""
+    mine = Run.objects.running().filter(worker=worker).exclude(pk__in=under_way)
+    return list(mine.values_list("pk", flat=True))
+
+
+def claim_again(worker: str, run_ids: Sequence[str]) -> list[Claim]:
+    """Take these runs of this worker under a new epoch."""
+    with transaction.atomic():
+        mine = Run.objects.running().filter(worker=worker, pk__in=run_ids)
+        return [claim for run in mine if (claim := _take(run, worker)) is not None]
+
+
+def overlooked_agents(at_most: int) -> list[str]:
+    """Agents that are free while a run has waited for so long that the engine must have lost its job."""
+    busy = Run.objects.running().filter(agent=OuterRef("agent"))
+    before = timezone.now() - _OVERLOOKED_AFTER
+    waiting = Run.objects.filter(status=RunStatus.CREATED, created_at__lt=before).filter(~Exists(busy))
+    return list(waiting.order_by("agent_id").values_list("agent_id", flat=True).distinct()[:at_most])
 
 
 def cancelled_among(run_ids: Sequence[str]) -> list[str]:
@@ -61,7 +86,7 @@ def is_cancel_requested(run_id: str) -> bool:
     return bool(cancelled_among([run_id]))
 
 
-def _next_runs(agent_id: str | None) -> list[Run]:
+def _next_runs(agent_id: str | None, at_most: int) -> list[Run]:
     busy = Run.objects.running().filter(agent=OuterRef("agent"))
     waiting = Run.objects.filter(status=RunStatus.CREATED).filter(~Exists(busy)).order_by("created_at", "id")
     if agent_id is not None:
@@ -69,9 +94,9 @@ def _next_runs(agent_id: str | None) -> list[Run]:
         Agent.objects.select_for_update().filter(pk=agent_id).first()
         waiting = waiting.filter(agent_id=agent_id)
     first_of_agent: dict[str, Run] = {}
-    for run in waiting[: _CLAIMED_AT_ONCE * 4]:
+    for run in waiting[: at_most * 4]:
         first_of_agent.setdefault(run.agent_id, run)
-    return list(first_of_agent.values())[:_CLAIMED_AT_ONCE]
+    return list(first_of_agent.values())[:at_most]
 
 
 def _claim(run: Run, worker: str) -> Claim | None:
@@ -88,7 +113,7 @@ def _take(run: Run, worker: str) -> Claim | None:
     if not same.update(status=RunStatus.RUNNING, epoch=epoch, worker=worker):
         return None
     run.refresh_from_db(fields=["last_seq", "last_delta_seq"])
-    return Claim(run.pk, run.agent_id, epoch, run.last_seq, run.last_delta_seq)
+    return Claim(run.pk, run.agent_id, epoch, run.last_seq, run.last_delta_seq, run.created_at)
 
 
 @dataclass(frozen=True, slots=True)
