@@ -99,6 +99,25 @@ class AgentBlock(models.Model):
         return f"{self.block} of {self.agent}"
 
 
+class AgentVariable(models.Model):
+    """An environment variable that the agent's tools see. The value is stored encrypted, with a key that is not in the
+    database; that of a secret is never shown again."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="variables")
+    key = models.CharField(max_length=200)
+    encrypted_value = models.BinaryField()
+    is_secret = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["key"]
+        constraints = [models.UniqueConstraint(fields=["agent", "key"], name="variable_key_once")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class ParallelRefusal(models.Model):
     """An endpoint that answered 400 to `parallel_tool_calls` for a model: it is not sent there again (rule 1.2)."""
 
