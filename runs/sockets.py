@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,6 +24,9 @@ from runs.viewer import Frame, Page, delta_frame, frames
 
 NOT_SIGNED_IN = 4401
 NO_SUCH_RUN = 4404
+TRY_AGAIN = 1011
+
+log = logging.getLogger(__name__)
 
 
 class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -40,10 +44,18 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(NO_SUCH_RUN)
             return
         self._following = asyncio.create_task(self._follow(run))
+        self._following.add_done_callback(self._hang_up_after)
 
     async def disconnect(self, code: int) -> None:
         if self._following is not None:
             self._following.cancel()
+
+    def _hang_up_after(self, following: asyncio.Task[None]) -> None:
+        """A follower that failed leaves no silent socket behind: the browser is to come again."""
+        error = None if following.cancelled() else following.exception()
+        if error is not None:
+            log.error("following a run failed", exc_info=error)
+            self._following = asyncio.create_task(self.close(TRY_AGAIN))
 
     async def _follow(self, run: Run) -> None:
         query = parse_qs(self.scope["query_string"].decode(errors="replace"))

@@ -18,6 +18,8 @@ SPANS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 TICKS = 10
 LEAST_PERCENT = 0.25
 """Narrower bars could not be seen."""
+LEAST_SPAN = 100.0
+"""Milliseconds: a run that has only just begun has an axis as well."""
 _HEIGHTS = {"queued": 16.0, "wait": 36.0, "run": 52.0, "model": 30.0, "band": 100.0}
 _ROOM_UP_TO = 0.72
 
@@ -100,7 +102,7 @@ class Axis:
 
 def axis(origin: datetime, end: datetime) -> Axis:
     """The axis from `origin` that has room up to `end`."""
-    needed = max(1.0, (end - origin).total_seconds() * 1000)
+    needed = max(LEAST_SPAN, (end - origin).total_seconds() * 1000)
     spans = (round(1000 * span * 10**power) / 100 for power in count() for span in SPANS)
     return Axis(origin, round(next(span for span in spans if span >= needed)), end)
 

@@ -39,6 +39,8 @@ function appendOutput(part) {
   if (!output) return null;
   for (const piece of [...part.children]) {
     if (document.getElementById(piece.id)) continue;
+    // Details that were asked for before it came must not take it away again.
+    piece.setAttribute("data-own", "");
     output.append(piece);
   }
   let lines = [...output.children].reduce((sum, piece) => sum + Number(piece.dataset.lines), 0);
