@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
@@ -64,7 +65,9 @@ def serve(
 
 
 def _finish(task: asyncio.Task[None]) -> Deferred[None]:
-    """Daphne's loop stops only after the worker has cleaned up."""
+    """Daphne's loop stops only after the worker has cleaned up. A second signal ends it at once."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(1))
     done: Deferred[None] = Deferred()
     task.add_done_callback(lambda _: done.callback(None))
     task.cancel()

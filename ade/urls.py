@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from ade.metrics import metrics
 from ade.views import search
 from api.routes import urls as api_urls
 
@@ -13,6 +14,8 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="agents:list"), name="home"),
     path("", include("access.urls")),
     path("search/", search, name="search"),
+    path("", include("ade.pages.urls")),
+    path("metrics", metrics, name="metrics"),
     path("agents/", include("agents.urls")),
     path("tools/", include("tools.urls")),
     path("runs/", include("runs.urls")),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 
 from django.conf import settings
 
+from ade.router import make_router
 from ade.server import warm_up
+from ade.watch_port import watch_port
 from engine.permits import LocalPermits
-from llms.router import ModelRouter
+from engine.ports import Permits
 from runs.engines import engine
+from runs.leases import process_name
+from runs.permits import DatabasePermits
 from runs.runner import Runner, fetch_tool
 from runs.worker import Worker
 from tools.toolbox import Toolbox
@@ -19,22 +21,25 @@ from tools.toolbox import Toolbox
 warm_up()
 
 
-def make_router() -> ModelRouter:
-    """The way to the models that this server has keys for."""
-    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
-    return ModelRouter({name: getattr(settings, name) for name in names})
+def make_permits(worker: str) -> Permits:
+    """One process alone need not ask the database who else runs a tool."""
+    if settings.IS_POSTGRES:
+        return DatabasePermits(worker, settings.ADE_MAX_CALLS)
+    return LocalPermits(settings.ADE_MAX_CALLS)
 
 
 async def work() -> None:
     """Run the runs until cancelled."""
     router = make_router()
+    name = process_name() + secrets.token_hex(3)
     runner = Runner(
-        f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}",
+        name,
         toolbox=Toolbox(fetch_tool),
         client_for=router.client_for,
-        permits=LocalPermits(settings.ADE_MAX_CALLS),
+        permits=make_permits(name),
     )
     try:
-        await Worker(runner, engine()).serve()
+        with watch_port():
+            await Worker(runner, engine()).serve()
     finally:
         await router.aclose()

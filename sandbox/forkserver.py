@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from . import linux
 from .conversation import Conversation
 from .levels import EVERY_GUARD, Guard, Level
 from .outcomes import Told, failure, result_of
-from .scratch import remove_tree
+from .scratch import Base
 from .specs import OnOutput, SandboxCall, SandboxResult, SandboxUnavailable
 
 BOOT = (
@@ -38,7 +37,7 @@ class RunningServer:
 
     process: asyncio.subprocess.Process
     requests: socket.socket
-    base: Path
+    base: Base
     level: Level
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -72,7 +71,17 @@ class RunningServer:
         except TimeoutError:
             _kill(self.process)
             await self.process.wait()
-        await asyncio.to_thread(remove_tree, self.base)
+        await asyncio.to_thread(self.base.remove)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How a sandbox stands: calls that run, supervisors kept waiting for calls, fork servers started so far."""
+
+    running: int
+    idle_wanted: int
+    starts: int
+    is_up: bool
 
 
 class ForkServerSandbox:
@@ -101,6 +110,8 @@ class ForkServerSandbox:
         self._server: RunningServer | None = None
         self._starting = asyncio.Lock()
         self._is_closed = False
+        self._running = 0
+        self._starts = 0
 
     @property
     def level(self) -> Level:
@@ -108,6 +119,12 @@ class ForkServerSandbox:
         if self._server is None:
             raise SandboxUnavailable("The sandbox has not been started.")
         return self._server.level
+
+    @property
+    def pool(self) -> Pool:
+        """Numbers for whoever watches."""
+        is_up = self._server is not None and self._server.process.returncode is None
+        return Pool(self._running, self._idle, self._starts, is_up)
 
     @property
     def fork_server_pid(self) -> int | None:
@@ -120,6 +137,13 @@ class ForkServerSandbox:
 
     async def run(self, call: SandboxCall, on_output: OnOutput | None = None) -> SandboxResult:
         """Run one call. See `Sandbox.run`."""
+        self._running += 1
+        try:
+            return await self._run(call, on_output)
+        finally:
+            self._running -= 1
+
+    async def _run(self, call: SandboxCall, on_output: OnOutput | None) -> SandboxResult:
         for _ in range(ATTEMPTS):
             try:
                 server = await self._ready_server()
@@ -152,6 +176,7 @@ class ForkServerSandbox:
             if self._server is not None:
                 await self._server.stop()
             self._server = await self._launch()
+            self._starts += 1
             return self._server
 
     async def _launch(self) -> RunningServer:
@@ -159,10 +184,10 @@ class ForkServerSandbox:
             raise SandboxUnavailable("Tools can only be run on Linux. Run the server in a Linux container.")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        base = _make_base(self._scratch_root)
+        base = await asyncio.to_thread(Base, self._scratch_root)
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *(self._python, "-I", "-c", BOOT, CODE, self._settings(base, theirs.fileno())),
+                *(self._python, "-I", "-c", BOOT, CODE, self._settings(base.path, theirs.fileno())),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env=ENVIRONMENT,
@@ -192,10 +217,6 @@ class ForkServerSandbox:
             "idle": self._idle,
         }
         return json.dumps(settings)
-
-
-def _make_base(scratch_root: Path | None) -> Path:
-    return Path(tempfile.mkdtemp(prefix="tandem-sandbox-", dir=scratch_root)).resolve()
 
 
 async def _hold(server: RunningServer, call: SandboxCall, on_output: OnOutput | None) -> Told | None:

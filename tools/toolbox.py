@@ -9,27 +9,39 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from sandbox.forkserver import ForkServerSandbox
 
+from engine.log_context import at_work_for
 from engine.plan import PlannedCall
 from engine.ports import OnOutput
 from engine.specs import Outcome, ToolResult
-from sandbox.specs import Limits, Network, Sandbox, SandboxCall, SandboxResult, SandboxUnavailable
+from sandbox.forkserver import ForkServerSandbox, Pool
+from sandbox.levels import Level
+from sandbox.specs import Limits, Network, SandboxCall, SandboxResult, SandboxUnavailable
 from tools.models import Tool, ToolType
 
 log = logging.getLogger(__name__)
 
 FetchTool = Callable[[str], Awaitable[Tool]]
 
-_sandboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, Sandbox] = WeakKeyDictionary()
+_sandboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, ForkServerSandbox] = WeakKeyDictionary()
 
 
-def sandbox() -> Sandbox:
+def sandbox() -> ForkServerSandbox:
     """The sandbox of this event loop, shared by runs and the Test tab."""
     loop = asyncio.get_running_loop()
     if loop not in _sandboxes:
         _sandboxes[loop] = ForkServerSandbox()
     return _sandboxes[loop]
+
+
+def sandbox_level() -> Level:
+    """Which guards the sandbox of this event loop has. Raises SandboxUnavailable where it has not been started."""
+    return sandbox().level
+
+
+def sandbox_pools() -> list[Pool]:
+    """The sandboxes of this process as they are now."""
+    return [box.pool for box in list(_sandboxes.values())]
 
 
 async def run_source(
@@ -91,6 +103,10 @@ class Toolbox:
 
     async def call(self, planned: PlannedCall, on_output: OnOutput) -> ToolResult:
         """Run one planned call to its result. Only cancellation is raised."""
+        with at_work_for(call_id=planned.call.id):
+            return await self._call(planned, on_output)
+
+    async def _call(self, planned: PlannedCall, on_output: OnOutput) -> ToolResult:
         assert planned.tool is not None  # the executor calls only what has a tool
         try:
             tool = await self._fetch(planned.tool.id)

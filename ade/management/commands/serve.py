@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from io import StringIO
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -21,10 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--prepare", action="store_true", help="Bring the data directory up to date before")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            lock = lock_data_directory(settings.ADE_DATA_DIR)
-        except DataDirectoryInUse as error:
-            raise CommandError(str(error), returncode=3) from error
+        lock = self._lock()
         if options["prepare"] and (news := prepare()):
             self.stdout.write(news)
         # Only now: it looks at the static files as it is imported.
@@ -33,7 +31,11 @@ class Command(BaseCommand):
         self._first_key = self._make_first_key()
         try:
             exit_code = serve(
-                application, host=settings.ADE_HOST, port=settings.ADE_PORT, work=work, ready=self._say_where
+                application,
+                host=settings.ADE_HOST,
+                port=settings.ADE_PORT,
+                work=work if settings.ADE_WORKER else None,
+                ready=self._say_where,
             )
         except PortTaken as error:
             raise CommandError(str(error)) from error
@@ -41,6 +43,15 @@ class Command(BaseCommand):
             lock.close()
         if exit_code:
             os._exit(exit_code)
+
+    def _lock(self) -> IO[str]:
+        """SQLite has one server per data directory; on Postgres the leases keep several apart."""
+        if settings.IS_POSTGRES:
+            return StringIO()
+        try:
+            return lock_data_directory(settings.ADE_DATA_DIR)
+        except DataDirectoryInUse as error:
+            raise CommandError(str(error), returncode=3) from error
 
     def _make_first_key(self) -> str | None:
         person = first_person()
