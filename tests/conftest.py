@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -17,9 +18,11 @@ def need(program: str, why: str) -> str:
     """The path of a program that this test cannot do without. Missing, it skips the test and says why; with CI=true
     that is a failure instead."""
     path = shutil.which(program)
-    if path is not None:
-        return path
-    message = f"{program} is not installed: {why}"
+    return path or cannot_run(f"{program} is not installed: {why}")
+
+
+def cannot_run(message: str) -> NoReturn:
+    """Skip this test; with CI=true that is a failure instead."""
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
