@@ -8,12 +8,13 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import linux
-from .confine import Confinement, confine, connect_streams
+from .confine import KEPT_FD, Confinement, confine, confine_call, connect_streams
 from .frames import pack_request, receive_request
+from .rehearsal import perform
 from .report import WORD_BYTES, ReportMemory
 from .runner import run_tool
 
@@ -35,24 +36,34 @@ def capacity_for(limits: Mapping[str, Any]) -> int:
 class WaitingChild:
     """A forked process that waits for its one call. The supervisor's ends of its pipes are `stdout` and `stderr`."""
 
-    def __init__(self, confinement: Confinement, room: str, uid: int, capacity: int) -> None:
+    def __init__(
+        self, confinement: Confinement, room: str, uid: int, capacity: int, writable_paths: Sequence[str]
+    ) -> None:
         """Fork it, with room for a report of `capacity` bytes."""
         self.capacity = capacity
+        self.writable_paths = tuple(writable_paths)
         self.memory = ReportMemory(capacity, os.urandom(WORD_BYTES))
         self.stdout, stdout = os.pipe()
         self.stderr, stderr = os.pipe()
         self._call, call = socket.socketpair()
         self.pid = os.fork()
         if self.pid == 0:
-            _wait_and_run(call, confinement, room, uid, self.memory, (stdout, stderr))
+            _wait_and_run(
+                call,
+                (stdout, stderr),
+                self.memory,
+                lambda: confine(confinement, room, writable_paths, uid),
+                confinement,
+            )
         call.close()
         os.close(stdout)
         os.close(stderr)
 
-    def begin(self, call: Mapping[str, Any], scratch: str) -> None:
-        """Give it its call."""
-        with self._call:
-            self._call.sendall(pack_request(json.dumps([call, scratch]).encode()))
+    def begin(self, call: bytes, scratch: str) -> None:
+        """Give it its call, as JSON."""
+        with self._call, suppress(BrokenPipeError, ConnectionResetError):
+            # One that is dead already has left the reason in its report.
+            self._call.sendall(pack_request(scratch.encode()) + pack_request(call))
 
     def discard(self) -> None:
         """Close what belongs to one that was never given a call and is dead."""
@@ -64,31 +75,37 @@ class WaitingChild:
 
 def _wait_and_run(
     connection: socket.socket,
-    confinement: Confinement,
-    room: str,
-    uid: int,
-    memory: ReportMemory,
     output: tuple[int, int],
+    memory: ReportMemory,
+    confine_first: Callable[[], None],
+    confinement: Confinement,
 ) -> NoReturn:
     name = "of the tool"
     try:
         os.setsid()
-        linux.die_with_parent(signal.SIGKILL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        random.seed()
-        rules = confinement.file_rules(room)
-        payload = receive_request(connection)
-        if payload is None:
+        confine_first()
+        connect_streams(*output, connection.detach())
+        _rehearse(memory)
+        with socket.socket(fileno=KEPT_FD) as connection:
+            scratch, payload = receive_request(connection), receive_request(connection)
+        if scratch is None or payload is None:
             os._exit(0)
-        call, scratch = json.loads(payload)
+        call = json.loads(payload)
         name = call["function"]
-        confine(call, confinement, scratch, uid, rules)
-        connect_streams(*output)
-        # A tool that imports a module of our names gets its own, or none.
-        for module in OURS:
-            sys.modules.pop(module, None)
+        confine_call(confinement, call, scratch.decode())
+        random.seed()
     except BaseException as error:  # noqa: BLE001 - fail closed: without its limits no tool runs
         problem = f"Error executing function {name}: the sandbox could not be set up: {error!r}"
         memory.write(returned=False, text=problem.encode("utf-8", "backslashreplace"))
         os._exit(1)
     run_tool(call, memory)
+
+
+def _rehearse(memory: ReportMemory) -> None:
+    """Run a tool of our own while there is time: the pages that a call writes to are then already this process's own.
+    Afterwards a tool that imports a module of our names gets its own, or none."""
+    perform()
+    memory.touch()
+    for module in OURS:
+        sys.modules.pop(module, None)

@@ -13,10 +13,11 @@ from typing import Any
 
 from . import landlock, linux
 from .levels import WALLS, Guard
-from .seccomp import build_filter
+from .seccomp import build_filter, build_network_filter
 from .specs import Network
 
 HIGHEST_FD = 1 << 20
+KEPT_FD = 3
 WEB_PORTS = (53, 80, 443)
 
 READABLE = (
@@ -33,40 +34,81 @@ DEVICES = ("/dev/null",)
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What the fork server knows before any call: which guards are on, the filter program of each network setting, and
-    the places that every tool can read, opened, with their Landlock rights."""
+    """What the fork server knows before any call: which guards are on, the filter programs, and the places that every
+    tool can read, opened, with their Landlock rights."""
 
     on: frozenset[Guard]
-    filters: Mapping[Network, bytes]
+    program: bytes
+    network_programs: Mapping[Network, bytes]
     places: Sequence[tuple[int, int]]
 
     @classmethod
     def prepare(cls, on: frozenset[Guard]) -> Confinement:
-        """Build the filter programs, once."""
-        filters = {network: build_filter(network) for network in Network} if Guard.SYSTEM_CALLS in on else {}
+        """Build and open everything, once."""
+        program, networks = b"", {}
+        if Guard.SYSTEM_CALLS in on:
+            program, networks = build_filter(), {network: build_network_filter(network) for network in Network}
         places: list[tuple[int, int]] = []
         if Guard.FILES in on:
             places += landlock.open_places([*READABLE, *python_paths()], landlock.READ_ONLY)
             places += landlock.open_places(DEVICES, landlock.DEVICE)
-        return cls(on, filters, places)
+        return cls(on, program, networks, places)
 
-    def file_rules(self, room: str) -> landlock.Ruleset | None:
-        """Rules on files for one tool, still without what its call adds. They are never shared: a rule that one call
-        adds would hold for the next."""
-        if Guard.FILES not in self.on:
-            return None
-        rules = landlock.Ruleset(files=True)
-        for fd, rights in self.places:
-            rules.allow_open(fd, rights)
-        rules.allow_paths(["/proc/self"], landlock.READ_ONLY)
-        rules.allow_paths([room], landlock.EVERYTHING)
-        return rules
+    def restrict_files(self, room: str, writable_paths: Sequence[str]) -> None:
+        """Put this process under its own rules. They are never shared: a rule of one call would hold for the next."""
+        scopes = landlock.SCOPE_ABSTRACT_SOCKETS | landlock.SCOPE_SIGNALS if Guard.SCOPES in self.on else 0
+        files = Guard.FILES in self.on
+        if not files and not scopes:
+            return
+        rules = landlock.Ruleset(files=files, scopes=scopes)
+        if files:
+            for fd, rights in self.places:
+                rules.allow_open(fd, rights)
+            rules.allow_paths(["/proc/self"], landlock.READ_ONLY)
+            rules.allow_paths([room, *writable_paths], landlock.EVERYTHING)
+        rules.restrict_self()
 
-    def filter_for(self, network: Network) -> bytes | None:
-        """The filter program of the calling process; None where there is no such guard."""
-        if Guard.SYSTEM_CALLS not in self.on or self.on & WALLS:
-            return self.filters.get(network)
-        return build_filter(network, signals_only_to=os.getpid())
+    def restrict_ports(self, network: Network) -> None:
+        """A further layer; layers only ever narrow."""
+        if Guard.PORTS not in self.on or network is Network.FULL:
+            return
+        rules = landlock.Ruleset(ports=True)
+        if network is Network.WEB:
+            rules.allow_connect(WEB_PORTS)
+        rules.restrict_self()
+
+    def filter_calls(self) -> None:
+        """Load the filter of every tool; where nothing else contains signals, one for this process."""
+        if Guard.SYSTEM_CALLS in self.on:
+            linux.install_filter(self.program if self.on & WALLS else build_filter(signals_only_to=os.getpid()))
+
+    def filter_network(self, network: Network) -> None:
+        """Load the filter of this network setting."""
+        if network in self.network_programs:
+            linux.install_filter(self.network_programs[network])
+
+
+def confine(confinement: Confinement, room: str, writable_paths: Sequence[str], spare_uid: int) -> None:
+    """Everything that does not depend on the call, in the order in which it has to be."""
+    os.umask(0o077)
+    if Guard.OWN_USER in confinement.on:
+        become_spare_user(spare_uid)
+    linux.prctl(linux.PR_SET_DUMPABLE, 1)
+    linux.die_with_parent(signal.SIGKILL)
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    linux.drop_capabilities()
+    confinement.restrict_files(room, writable_paths)
+    confinement.filter_calls()
+
+
+def confine_call(confinement: Confinement, call: Mapping[str, Any], scratch: str) -> None:
+    """What remains to be done for this call."""
+    network = Network(call["network"])
+    os.chdir(scratch)
+    set_environment(call["environment"], scratch)
+    set_limits(call["limits"], with_processes=Guard.PROCESS_LIMIT in confinement.on and os.getuid() != 0)
+    confinement.restrict_ports(network)
+    confinement.filter_network(network)
 
 
 def python_paths() -> list[str]:
@@ -74,13 +116,14 @@ def python_paths() -> list[str]:
     return sorted({sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix})
 
 
-def connect_streams(stdout: int, stderr: int) -> None:
-    """stdin is empty, stdout and stderr go to the pipes, every other descriptor is closed."""
+def connect_streams(stdout: int, stderr: int, kept: int) -> None:
+    """stdin is empty, stdout and stderr go to the pipes, `kept` moves to KEPT_FD, every other descriptor is closed."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
-    os.closerange(3, HIGHEST_FD)
+    os.dup2(kept, KEPT_FD, inheritable=False)
+    os.closerange(KEPT_FD + 1, HIGHEST_FD)
     for fd, mode, name in ((0, "r", "stdin"), (1, "w", "stdout"), (2, "w", "stderr")):
         stream = open(fd, mode, encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
@@ -113,42 +156,6 @@ def set_limits(limits: Mapping[str, Any], *, with_processes: bool) -> None:
     _limit(resource.RLIMIT_MSGQUEUE, 0)
     if with_processes:
         _limit(resource.RLIMIT_NPROC, limits["processes"])
-
-
-def apply_landlock(on: frozenset[Guard], rules: landlock.Ruleset | None, call: Mapping[str, Any]) -> None:
-    """Files in one layer, ports and scopes in another; layers only ever narrow."""
-    network = Network(call["network"])
-    if rules is not None:
-        rules.allow_paths(call["writable_paths"], landlock.EVERYTHING)
-        rules.restrict_self()
-    ports = Guard.PORTS in on and network is not Network.FULL
-    scopes = landlock.SCOPE_ABSTRACT_SOCKETS | landlock.SCOPE_SIGNALS if Guard.SCOPES in on else 0
-    if ports or scopes:
-        narrow = landlock.Ruleset(ports=ports, scopes=scopes)
-        if network is Network.WEB and ports:
-            narrow.allow_connect(WEB_PORTS)
-        narrow.restrict_self()
-
-
-def confine(
-    call: Mapping[str, Any], confinement: Confinement, scratch: str, spare_uid: int, rules: landlock.Ruleset | None
-) -> None:
-    """Everything, in the order in which it has to be. The descriptors of the rules must still be open."""
-    on = confinement.on
-    os.chdir(scratch)
-    os.umask(0o077)
-    set_environment(call["environment"], scratch)
-    if Guard.OWN_USER in on:
-        become_spare_user(spare_uid)
-    linux.prctl(linux.PR_SET_DUMPABLE, 1)
-    linux.die_with_parent(signal.SIGKILL)
-    set_limits(call["limits"], with_processes=Guard.PROCESS_LIMIT in on and os.getuid() != 0)
-    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-    linux.drop_capabilities()
-    apply_landlock(on, rules, call)
-    program = confinement.filter_for(Network(call["network"]))
-    if program is not None:
-        linux.install_filter(program)
 
 
 def _limit(kind: int, soft: int, hard: int | None = None) -> None:

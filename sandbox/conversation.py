@@ -14,69 +14,102 @@ from .outcomes import STREAMS, Ended, Told
 from .specs import OnOutput, SandboxCall
 from .watch import Ending
 
-BUFFER = 1 << 20
 SECONDS_TO_OBEY = 1.0
 SECONDS_OF_GRACE = 10.0
 
 
-class Conversation:
+def request_of(call: SandboxCall) -> bytes:
+    """The call as its supervisor reads it."""
+    request = {
+        "source": call.source,
+        "function": call.function,
+        "arguments": dict(call.arguments),
+        "environment": dict(call.environment),
+        "limits": asdict(call.limits),
+        "network": call.network,
+        "agent_state": None if call.agent_state is None else dict(call.agent_state),
+        "writable_paths": call.writable_paths,
+    }
+    return pack_request(json.dumps(request).encode())
+
+
+class Conversation(asyncio.Protocol):
     """Sends the call, hears what becomes of it, and can have it ended."""
 
-    def __init__(self, connection: socket.socket, kill: Callable[[int], None]) -> None:
+    def __init__(self, call: SandboxCall, on_output: OnOutput | None, kill: Callable[[int], None]) -> None:
         """`kill` has the fork server end a supervisor, by number, that does not obey."""
-        self._connection = connection
+        self._call = call
+        self._on_output = on_output
         self._kill = kill
         self._told = Told()
         self._number: int | None = None
-        self._reader: asyncio.StreamReader
-        self._writer: asyncio.StreamWriter
+        self._received = bytearray()
+        loop = asyncio.get_running_loop()
+        # Done when all is told, or when `on_output` failed; done when nothing of the call is left.
+        self._heard: asyncio.Future[None] = loop.create_future()
+        self._gone: asyncio.Future[None] = loop.create_future()
+        self._patience = asyncio.timeout(None)
+        self._transport: asyncio.Transport
 
-    async def hold(self, call: SandboxCall, on_output: OnOutput | None) -> Told:
+    async def hold(self, connection: socket.socket) -> Told:
         """The whole talk. When it is cancelled, or `on_output` raises, the call's processes are gone first."""
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._connection, limit=BUFFER)
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_unix_connection(lambda: self, sock=connection)
         try:
-            self._writer.write(pack_request(json.dumps(asdict(call)).encode()))
-            await self._listen(call, on_output)
+            self._transport.write(request_of(self._call))
+            await self._hear()
         except BaseException:
             await _in_spite_of_cancellation(self._end())
             raise
         finally:
-            self._writer.close()
+            self._transport.close()
         return self._told
 
-    async def _listen(self, call: SandboxCall, on_output: OnOutput | None) -> None:
-        while (frame := await self._next_frame(call)) is not None:
-            kind, payload = frame
-            self._note(kind, payload)
-            if kind in STREAMS and on_output is not None:
-                on_output(STREAMS[kind], self._told.output[STREAMS[kind]][-1])
-            if kind is FrameKind.ENDED:
-                return
-
-    async def _next_frame(self, call: SandboxCall) -> tuple[FrameKind, bytes] | None:
-        """None when the supervisor has gone. It keeps the time; should it be stuck, we do."""
-        limit = call.limits.seconds + SECONDS_OF_GRACE if self._told.started else None
+    async def _hear(self) -> None:
+        """The supervisor keeps the time; should it be stuck, we do."""
         try:
-            async with asyncio.timeout(limit):
-                return await self._read_frame()
+            async with self._patience:
+                await self._heard
         except TimeoutError:
             await self._end()
-            return None
 
-    async def _read_frame(self) -> tuple[FrameKind, bytes] | None:
-        try:
-            kind, length = HEADER.unpack(await self._reader.readexactly(HEADER.size))
-            return FrameKind(kind), await self._reader.readexactly(length)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
+    async def _end(self) -> None:
+        """Have the supervisor end everything; should it not answer, have it killed with everything below it."""
+        with suppress(OSError):
+            self._transport.write_eof()
+        done, _ = await asyncio.wait({self._gone}, timeout=SECONDS_TO_OBEY)
+        if not done and self._number is not None:
+            self._kill(self._number)
+            await asyncio.wait({self._gone}, timeout=SECONDS_TO_OBEY)
 
-    def _note(self, kind: FrameKind, payload: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
+        """Take in whole frames."""
+        self._received += data
+        position = 0
+        while len(self._received) - position >= HEADER.size:
+            kind, length = HEADER.unpack_from(self._received, position)
+            end = position + HEADER.size + length
+            if len(self._received) < end:
+                break
+            self._note(FrameKind(kind), self._received[position + HEADER.size : end])
+            position = end
+        del self._received[:position]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The supervisor has gone, with or without having told everything."""
+        _finish(self._gone)
+        _finish(self._heard)
+
+    def _note(self, kind: FrameKind, payload: bytearray) -> None:
         match kind:
             case FrameKind.STARTED:
                 self._told.started = True
                 self._number = int(payload)
+                deadline = asyncio.get_running_loop().time() + self._call.limits.seconds + SECONDS_OF_GRACE
+                if not self._heard.done():
+                    self._patience.reschedule(deadline)
             case FrameKind.STDOUT | FrameKind.STDERR:
-                self._told.output[STREAMS[kind]].append(payload.decode())
+                self._note_output(kind, payload.decode())
             case FrameKind.RETURNED:
                 self._told.returned = payload.decode()
             case FrameKind.RAISED:
@@ -84,24 +117,22 @@ class Conversation:
             case FrameKind.ENDED:
                 ended = json.loads(payload)
                 self._told.ended = Ended(**{**ended, "ending": Ending(ended["ending"])})
+                _finish(self._gone)
+                _finish(self._heard)
 
-    async def _end(self) -> None:
-        """Have the supervisor end everything; should it not answer, have it killed with everything below it."""
-        with suppress(OSError):
-            self._writer.write_eof()
-        if not await self._is_over() and self._number is not None:
-            self._kill(self._number)
-            await self._is_over()
-
-    async def _is_over(self) -> bool:
+    def _note_output(self, kind: FrameKind, text: str) -> None:
+        self._told.output[STREAMS[kind]].append(text)
+        if self._on_output is None or self._heard.done():
+            return
         try:
-            async with asyncio.timeout(SECONDS_TO_OBEY):
-                while (frame := await self._read_frame()) is not None:
-                    if frame[0] is FrameKind.ENDED:
-                        return True
-                return True
-        except TimeoutError:
-            return False
+            self._on_output(STREAMS[kind], text)
+        except Exception as error:  # noqa: BLE001 - the caller's own error goes back to the caller, through `hold`
+            self._heard.set_exception(error)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 async def _in_spite_of_cancellation(ending: Coroutine[None, None, None]) -> None:

@@ -173,8 +173,9 @@ class ForkServerSandbox:
                 raise SandboxUnavailable("it was closed")
             if self._server is not None and self._server.process.returncode is None:
                 return self._server
-            if self._server is not None:
-                await self._server.stop()
+            dead, self._server = self._server, None
+            if dead is not None:
+                await dead.stop()
             self._server = await self._launch()
             self._starts += 1
             return self._server
@@ -231,7 +232,7 @@ async def _hold(server: RunningServer, call: SandboxCall, on_output: OnOutput | 
     except BaseException:
         ours.close()
         raise
-    return await Conversation(ours, server.kill).hold(call, on_output)
+    return await Conversation(call, on_output, server.kill).hold(ours)
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from . import landlock, linux
 from .confine import become_spare_user
 from .levels import Guard, Level
-from .seccomp import build_filter, supported
+from .seccomp import build_filter, build_network_filter, supported
 from .specs import Network
 from .supervisor import FIRST_SPARE_UID, PID_MAX, SPARE_UIDS
 
@@ -75,7 +75,8 @@ def _succeeds(attempt: Callable[[], None], namespaces: int = 0) -> bool:
 def _filter_works() -> bool:
     def attempt() -> None:
         linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-        linux.install_filter(build_filter(Network.OFF))
+        linux.install_filter(build_filter())
+        linux.install_filter(build_network_filter(Network.OFF))
 
     return supported() and _succeeds(attempt)
 

@@ -24,13 +24,18 @@ def tool(n: int, name: str = "x") -> dict:
 
 def rehearse() -> None:
     """Everything that leaves no trace in this process, often enough to be specialised."""
-    call = {"source": SOURCE, "function": "tool", "arguments": {"n": 1}, "agent_state": None}
     for _ in range(ROUNDS):
-        outcome_of(json.loads(json.dumps(call)))
+        perform()
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         if landlock.abi() > 0:
             rules = landlock.Ruleset(files=True)
             rules.allow_paths(["/proc/self"], landlock.READ_ONLY)
             os.close(rules.fd)
+
+
+def perform() -> None:
+    """Run our own tool once."""
+    call = {"source": SOURCE, "function": "tool", "arguments": {"n": 1}, "agent_state": None}
+    outcome_of(json.loads(json.dumps(call)))
     del sys.modules[MODULE], linecache.cache[FILE]

@@ -43,6 +43,10 @@ class ReportMemory:
         self._memory[HEAD.size : HEAD.size + len(text)] = text
         self._memory[: HEAD.size] = HEAD.pack(self._word, returned, cut, len(text))
 
+    def touch(self) -> None:
+        """Have its first page there, unchanged."""
+        self._memory[: HEAD.size] = UNTOUCHED
+
     def read(self) -> Report | None:
         """The report, or None when there is none that can be trusted."""
         word, returned, cut, length = HEAD.unpack(self._memory[: HEAD.size])

@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import stat
 import subprocess
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+PREFIX = "tandem-tools-"
+SECONDS_UNTIL_STALE = 60
+
+
+class Base:
+    """The directory below which one fork server has its rooms. It is locked as long as the server lives, so that what
+    a server left that was killed together with its fork server can be told and removed."""
+
+    def __init__(self, root: str | Path | None) -> None:
+        """Make it below `root` (default: the system's), after removing those that nobody holds any more."""
+        root = Path(root or tempfile.gettempdir())
+        _remove_stale(root)
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root)).resolve()
+        self._lock = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def remove(self) -> None:
+        """The end of it. Once."""
+        remove_tree(self.path)
+        os.close(self._lock)
+
+
+def _remove_stale(root: Path) -> None:
+    for path in root.glob(f"{PREFIX}*"):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            status = os.fstat(fd)
+            # One that was made this moment is perhaps not locked yet.
+            if status.st_uid == os.getuid() and time.time() - status.st_mtime > SECONDS_UNTIL_STALE:
+                remove_tree(path)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(fd)
 
 
 class Room:

@@ -78,8 +78,8 @@ def supported() -> bool:
     return platform.machine() in ARCHITECTURES
 
 
-def build_filter(network: Network, *, signals_only_to: int | None = None) -> bytes:
-    """The filter program for a tool with this network setting.
+def build_filter(signals_only_to: int | None = None) -> bytes:
+    """The filter program for every tool.
 
     `signals_only_to` is the one process id that may be signalled, for levels where nothing else keeps a tool's signals
     to its own processes: a tool can then end its children only by ending itself.
@@ -100,10 +100,17 @@ def build_filter(network: Network, *, signals_only_to: int | None = None) -> byt
     program += _if_equal(CLONE3, _refusal(errno.ENOSYS))
     program += _on_call(machine.clone, _refuse_bits(NEW_NAMESPACE_FLAGS))
     program += _on_call(machine.ioctl, _refuse_values((TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP), SECOND_ARGUMENT))
-    program += _on_call(machine.socket, _allow_only(FAMILIES[network], errno.EACCES))
     if signals_only_to is not None:
         program += _signal_rules(machine, signals_only_to)
     return b"".join([*program, _return(ALLOW)])
+
+
+def build_network_filter(network: Network) -> bytes:
+    """The further filter program for tools with this network setting: which families of sockets they can open. It is
+    small, because it is loaded when the call is already known; the strictest of several filters decides."""
+    machine = ARCHITECTURES[platform.machine()]
+    rules = _on_call(machine.socket, _allow_only(FAMILIES[network], errno.EACCES))
+    return b"".join([_load(NUMBER_OFFSET), *rules, _return(ALLOW)])
 
 
 def _signal_rules(machine: Architecture, pid: int) -> list[bytes]:

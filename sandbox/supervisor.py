@@ -16,10 +16,10 @@ import socket
 import struct
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from . import linux
 from .child import USUAL_CAPACITY, WaitingChild, capacity_for
@@ -85,7 +85,7 @@ def _serve_calls(post: Post) -> None:
     bench = _Bench(post, _settle(post))
     try:
         for _ in range(CALLS_IN_A_LIFE):
-            bench.prepare(USUAL_CAPACITY)
+            bench.prepare(USUAL_CAPACITY, ())
             connection = _next_call(post)
             if connection is None:
                 return
@@ -103,7 +103,7 @@ def _serve(bench: _Bench, connection: socket.socket) -> None:
     try:
         connection.sendall(pack(FrameKind.STARTED, b"%d" % bench.post.number))
         try:
-            frames = bench.run(json.loads(payload), connection)
+            frames = bench.run(payload, connection)
         finally:
             bench.room.empty()
         connection.sendall(frames)
@@ -155,22 +155,27 @@ class _Bench:
         self.room = Room(post.base / str(post.number), self._uid if Guard.OWN_USER in on else None)
         self._child: WaitingChild | None = None
 
-    def prepare(self, capacity: int) -> WaitingChild:
-        """Have a child waiting whose report may be that long."""
-        if self._child is not None and self._child.capacity < capacity:
-            self._discard(self._child)
-        if self._child is None:
-            self._child = WaitingChild(self.post.confinement, str(self.room.path), self._uid, capacity)
-        return self._child
+    def prepare(self, capacity: int, writable_paths: Sequence[str]) -> WaitingChild:
+        """Have a child waiting whose report may be that long, and that may write to these paths and no others."""
+        child = self._child
+        if child is not None and (child.capacity < capacity or child.writable_paths != tuple(writable_paths)):
+            self._discard(child)
+            child = None
+        if child is None:
+            room = str(self.room.path)
+            child = WaitingChild(self.post.confinement, room, self._uid, capacity, writable_paths)
+        self._child = child
+        return child
 
-    def run(self, call: Mapping[str, Any], connection: socket.socket) -> bytes:
+    def run(self, payload: bytes, connection: socket.socket) -> bytes:
         """Run the tool to its end, whichever it is. Returns the last frames for the server."""
+        call = json.loads(payload)
         limits = call["limits"]
-        child = self.prepare(capacity_for(limits))
+        child = self.prepare(capacity_for(limits), call["writable_paths"])
         self._child = None
         self._limit_namespace(limits["processes"])
         started = time.monotonic()
-        child.begin(call, self.room.make_scratch())
+        child.begin(payload, self.room.make_scratch())
         counts = Guard.PROCESS_LIMIT not in self.post.confinement.on
         watch = Watch(connection, self.post.life, child, limits, counts_processes=counts)
         ending = watch.until_end(started)

@@ -174,9 +174,11 @@ def main(arguments: Sequence[str]) -> NoReturn:
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     _warm_up(settings["preload"])
     base = Path(settings["base"])
+    # Tools of a spare user pass through to their own directory; without one nobody but us may.
+    base.chmod(0o711)
     findings = probe(frozenset(Guard(name) for name in settings["guards"]), base)
-    if Guard.OWN_USER in findings.level.on:
-        base.chmod(0o711)
+    if Guard.OWN_USER not in findings.level.on:
+        base.chmod(0o700)
     _tell(findings)
     requests = socket.socket(fileno=settings["requests"])
     # Supervisors that wait longer look whether they are needed.
