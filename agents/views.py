@@ -30,7 +30,7 @@ def agent_list(request: PageRequest) -> HttpResponse:
     q = request.GET.get("q", "").strip()
     page = Paginator(_with_facts(_found(q)), PAGE_SIZE).get_page(request.GET.get("page"))
     context: dict[str, Any] = {"page": page, "q": q}
-    if wants_part(request, "agent-table"):
+    if wants_part(request, "agent-table") or wants_part(request, "agent-rows"):
         return show(request, "agents/list.html#table", context)
     return show(request, "agents/list.html", context | _create_context(NewAgentForm(initial=_suggested())))
 
