@@ -1,5 +1,7 @@
 // Puts a frame's parts into the page: each has a stable id and takes the place of the element with that id, or goes into the
 // container that data-into names, in the order of data-order. A part whose place is not on this page is left out.
+import { durationText, runningText } from "./format.js";
+
 const TAIL_LINES = 200;
 
 /** Show a frame's html. Returns the elements that were put in. */
@@ -11,8 +13,17 @@ export function show(html) {
     const place = part.dataset.append ? appendOutput(part) : replace(part) || insert(part);
     if (place) shown.push(place);
   }
-  for (const element of shown) window.htmx.process(element);
+  for (const element of shown) {
+    window.htmx.process(element);
+    tellTimes(element);
+  }
   return shown;
+}
+
+// The clocks tick a few times a second; a part that has just come need not wait for them.
+function tellTimes(element) {
+  for (const clock of element.querySelectorAll("[data-clock-ms]")) clock.textContent = durationText(Number(clock.dataset.clockMs));
+  for (const clock of element.querySelectorAll("[data-clock-since]")) clock.textContent = runningText(Date.now() - Date.parse(clock.dataset.clockSince));
 }
 
 function replace(part) {
