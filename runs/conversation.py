@@ -13,8 +13,9 @@ from agents.models import Agent
 from engine.specs import RunStatus
 from runs.models import Message, Run
 from runs.picture import RunPicture
-from runs.presentation import CARD_CALLS, PendingView, Presenter, RunView
+from runs.presentation import CARD_CALLS, Presenter
 from runs.reading import picture_of
+from runs.shown import PendingView, RunView
 
 RUNS_AT_ONCE = 12
 
