@@ -55,10 +55,15 @@ class MemoryRecorder:
         self.deltas.append((step_id, delta))
 
     def _write(self, event: Event) -> None:
-        seq = 1 + sum(row.run_id == self.run_id for row in self.rows)
+        seq = self._next_seq()
         at = START + timedelta(milliseconds=len(self.rows))
         self.rows.append(LogRow(self.run_id, seq, event.type, at, dump(event)))
         self.on_event(event)
+
+    def _next_seq(self) -> int:
+        if self.rows and self.rows[-1].run_id == self.run_id:
+            return self.rows[-1].seq + 1
+        return 1 + sum(row.run_id == self.run_id for row in self.rows)
 
     def phases(self) -> list[list[str]]:
         """The names of the calls of each phase of the last plan."""
