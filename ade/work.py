@@ -8,13 +8,15 @@ from django.conf import settings
 
 from ade.router import make_router
 from ade.server import warm_up
+from ade.tracing import tracing
 from ade.watch_port import watch_port
 from engine.permits import LocalPermits
 from engine.ports import Permits
 from runs.engines import engine
+from runs.equipping import equip
 from runs.leases import process_name
 from runs.permits import DatabasePermits
-from runs.runner import Runner, fetch_tool
+from runs.runner import Runner
 from runs.worker import Worker
 from tools.toolbox import Toolbox
 
@@ -34,12 +36,13 @@ async def work() -> None:
     name = process_name() + secrets.token_hex(3)
     runner = Runner(
         name,
-        toolbox=Toolbox(fetch_tool),
+        toolbox=Toolbox(equip),
         client_for=router.client_for,
         permits=make_permits(name),
     )
     try:
         with watch_port():
-            await Worker(runner, engine()).serve()
+            async with tracing():
+                await Worker(runner, engine()).serve()
     finally:
         await router.aclose()

@@ -81,12 +81,10 @@ async def recorded(*, is_contained: bool) -> dict[int, float]:
     from llms.testing import ScriptedClient, asks_for, says
     from runs.database import in_database
     from runs.dispatch import start_run
-    from tests.workers import ToolboxDouble, ended, make_agent, working
+    from runs.equipping import equip
+    from tests.workers import ended, make_agent, working
     from tools.models import Tool
     from tools.toolbox import Toolbox
-
-    async def fetch(tool_id: str) -> Tool:
-        return await in_database(Tool.objects.get, pk=tool_id)
 
     def prepare() -> Agent:
         agent = make_agent(("no_op", True))
@@ -94,7 +92,7 @@ async def recorded(*, is_contained: bool) -> dict[int, float]:
         return agent
 
     agent = await in_database(prepare)
-    toolbox = Toolbox(fetch)
+    toolbox = Toolbox(equip)
     script = ScriptedClient()
 
     async def turn(size: int) -> None:
@@ -105,7 +103,7 @@ async def recorded(*, is_contained: bool) -> dict[int, float]:
         if (run.stop_reason, run.call_count) != ("end_turn", size):
             raise RuntimeError(f"the run ended with {run.stop_reason}: {run.error}")
 
-    box = ToolboxDouble(toolbox.call) if is_contained else FakeToolbox()
+    box = toolbox if is_contained else FakeToolbox()
     async with working(script, box):
         if is_contained:
             await toolbox.start()

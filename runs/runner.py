@@ -20,7 +20,6 @@ from runs.observing import tell_left, tell_taken
 from runs.recorder import RunRecorder
 from runs.settling import CANCELLED, Ending, ending_events, failed
 from runs.takeover import Claim, is_cancel_requested, load_start, load_turn
-from tools.models import Tool
 from tools.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -132,7 +131,7 @@ class Runner:
         return World(
             load_agent=load_agent,
             client_for=self.client_for,
-            call_tool=self.toolbox.call,
+            call_tool=self.toolbox.of_agent(claim.agent_id),
             recorder=recorder,
             permits=self.permits,
             max_steps=max_steps,
@@ -154,8 +153,3 @@ class Runner:
             await recorder.record(*await persistently(ending_events, claim.run_id, ending))
         except LostRun:
             log.info("%s had ended already", claim.run_id)
-
-
-async def fetch_tool(tool_id: str) -> Tool:
-    """A tool's row, for the toolbox."""
-    return await persistently(Tool.objects.get, pk=tool_id)

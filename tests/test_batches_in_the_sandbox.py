@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
+from access.activity import Actor
+from agents.memory import attach_blocks, make_blocks
 from agents.models import Agent, AgentTool
+from agents.variables import set_variable
 from engine.checker import LogRow, check
 from llms.testing import ScriptedClient, asks_for, says
 from runs.database import in_database
 from runs.dispatch import start_run
+from runs.equipping import equip
 from runs.follow import read_log
 from runs.models import Message, Run, RunEvent, ToolCall
-from runs.runner import fetch_tool
 from tests.test_sandbox_corpus import CORPUS, Bad
 from tests.workers import ended, make_agent, working
 from tools.models import Tool
@@ -63,7 +66,7 @@ def attach(agent: Agent, *tools: Tool) -> None:
 
 
 async def execute(agent: Agent, client: ScriptedClient, max_steps: int = 200) -> Run:
-    toolbox = Toolbox(fetch_tool)
+    toolbox = Toolbox(equip)
     async with working(client, toolbox):
         message = [{"role": "user", "content": "go"}]
         run = await in_database(start_run, agent, message, started_by="test", max_steps=max_steps)
@@ -150,6 +153,37 @@ async def test_with_either_switch_off_or_rules_no_two_calls_overlap(shared_path:
     spans = [(call.started_at, call.ended_at) for call in calls if call.started_at and call.ended_at]
     assert len(spans) == 8
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+
+
+SPY = """
+import os
+
+async def spy(agent_state):
+    print("the token is", os.environ["TOKEN"][:6], flush=True)
+    print(os.environ["TOKEN"][6:])
+    assert "DJANGO_SETTINGS_MODULE" not in os.environ
+    return [os.environ["TOKEN"], os.environ["REGION"], agent_state.name, agent_state.memory.get_block("human").value]
+"""
+
+
+async def test_a_tool_sees_its_agents_variables_and_memory_and_a_secret_is_never_shown() -> None:
+    def arrange() -> Agent:
+        agent = make_agent()
+        me = Actor(None, "test")
+        set_variable(me, agent, "TOKEN", "tok-12345678")
+        set_variable(me, agent, "REGION", "north", is_secret=False)
+        attach_blocks(agent, make_blocks([{"label": "human", "value": "Ada"}]))
+        attach(agent, make_tool("spy", SPY, {"type": "object", "properties": {}}))
+        return agent
+
+    agent = await in_database(arrange)
+    run = await execute(agent, ScriptedClient(asks_for("spy"), says("Done.")))
+    call = await in_database(ToolCall.objects.get, run=run)
+    assert (call.state, call.text) == ("success", '["•••", "north", "librarian", "Ada"]')
+    shown = str(await in_database(lambda: list(RunEvent.objects.filter(run=run).values_list("data", flat=True))))
+    assert "the token is" in shown
+    assert "12345678" not in call.text + call.full_text
+    assert "tok-12345678" not in shown + call.stdout
 
 
 async def test_after_a_terminal_tool_the_others_are_skipped_and_say_so() -> None:

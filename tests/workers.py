@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import cast
 
 from agents.models import Agent, AgentTool
 from engine.permits import LocalPermits
-from engine.plan import PlannedCall
-from engine.ports import OnOutput
-from engine.specs import ToolResult
+from engine.ports import CallTool
 from engine.testing import FakeToolbox
 from llms.types import ModelClient
 from runs.database import in_database
@@ -31,8 +29,12 @@ SCHEMA = {"name": "t", "description": "", "parameters": {"type": "object", "prop
 class ToolboxDouble:
     """A toolbox without a sandbox."""
 
-    def __init__(self, call: Callable[[PlannedCall, OnOutput], Awaitable[ToolResult]]) -> None:
-        self.call = call
+    def __init__(self, call: CallTool) -> None:
+        self._call = call
+
+    def of_agent(self, agent_id: str) -> CallTool:
+        """The same for every agent."""
+        return self._call
 
     async def start(self) -> None:
         """Nothing to get ready."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+Listener = Callable[[str, str], None]
+"""Told the name of an output stream and a piece of its text."""
 
 MASK = "•••"
 # Shorter values would mask ordinary words; nobody protects anything with them.
@@ -25,6 +29,25 @@ class Redactor:
     def stream(self) -> RedactedStream:
         """For a text that comes in pieces."""
         return RedactedStream(self, self._secrets)
+
+    @contextmanager
+    def listening(self, on_output: Listener | None) -> Iterator[Listener | None]:
+        """A listener to a tool's output that passes on what may be shown, all of it by the end of the block."""
+        if on_output is None or self._pattern is None:
+            yield on_output
+            return
+        streams: dict[str, RedactedStream] = {}
+
+        def listen(name: str, piece: str) -> None:
+            if shown := streams.setdefault(name, self.stream()).feed(piece):
+                on_output(name, shown)
+
+        try:
+            yield listen
+        finally:
+            for name, stream in streams.items():
+                if held := stream.rest():
+                    on_output(name, held)
 
 
 class RedactedStream:

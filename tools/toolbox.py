@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -12,16 +13,35 @@ from django.conf import settings
 
 from engine.log_context import at_work_for
 from engine.plan import PlannedCall
-from engine.ports import OnOutput
+from engine.ports import CallTool, OnOutput
 from engine.specs import Outcome, ToolResult
 from sandbox.forkserver import ForkServerSandbox, Pool
 from sandbox.levels import Level
 from sandbox.specs import Limits, Network, SandboxCall, SandboxResult, SandboxUnavailable
 from tools.models import Tool, ToolType
+from tools.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
-FetchTool = Callable[[str], Awaitable[Tool]]
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a call needs besides its arguments: the tool as it is now, the environment that its agent gives it, those of
+    the values that must never be shown, and the agent as `agent_state` shows it to tools that ask for it."""
+
+    tool: Tool
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+    agent_state: Mapping[str, Any] | None = None
+
+
+Equip = Callable[[str, str], Awaitable[Equipment]]
+"""The equipment of an agent's call of a tool, by their ids. Raises Tool.DoesNotExist, CannotEquip."""
+
+
+class CannotEquip(Exception):
+    """A call cannot be given what it needs; the text says why and what to do."""
+
 
 _sandboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, ForkServerSandbox] = WeakKeyDictionary()
 
@@ -45,11 +65,16 @@ def sandbox_pools() -> list[Pool]:
 
 
 async def run_source(
-    tool: Tool, arguments: Mapping[str, Any], on_output: Callable[[str, str], None] | None
+    tool: Tool, arguments: Mapping[str, Any], on_output: OnOutput | None, equipment: Equipment | None = None
 ) -> SandboxResult:
-    """Run a custom tool's source with arguments that fit its schema. Raises SandboxUnavailable."""
+    """Run a custom tool's source with arguments that fit its schema, outside any agent unless there is `equipment`.
+
+    Secret values are masked in whatever comes of it. Raises SandboxUnavailable.
+    """
     box = sandbox()
     await box.start()
+    given = equipment or Equipment(tool)
+    redactor = Redactor(given.secrets)
     call = SandboxCall(
         source=tool.source_code,
         function=tool.name,
@@ -61,19 +86,29 @@ async def run_source(
         ),
         network=Network(tool.network),
         writable_paths=settings.ADE_TOOL_PATHS,
+        environment=given.environment,
+        agent_state=given.agent_state,
     )
-    return await box.run(call, on_output)
+    with redactor.listening(on_output) as listen:
+        result = await box.run(call, listen)
+    return replace(
+        result,
+        text=redactor.clean(result.text),
+        full_text=redactor.clean(result.full_text),
+        stdout=redactor.clean(result.stdout),
+        stderr=redactor.clean(result.stderr),
+    )
 
 
 class ToolExecutor(Protocol):
     """How tools of one kind are called."""
 
-    async def __call__(self, tool: Tool, planned: PlannedCall, on_output: OnOutput) -> ToolResult: ...
+    async def __call__(self, equipment: Equipment, planned: PlannedCall, on_output: OnOutput) -> ToolResult: ...
 
 
-async def call_custom(tool: Tool, planned: PlannedCall, on_output: OnOutput) -> ToolResult:
+async def call_custom(equipment: Equipment, planned: PlannedCall, on_output: OnOutput) -> ToolResult:
     """A tool from source, in the sandbox."""
-    result = await run_source(tool, planned.arguments or {}, on_output)
+    result = await run_source(equipment.tool, planned.arguments or {}, on_output, equipment)
     return ToolResult(
         planned.call.id,
         Outcome(result.outcome),
@@ -88,10 +123,10 @@ EXECUTORS: Mapping[str, ToolExecutor] = {ToolType.CUSTOM: call_custom}
 
 
 class Toolbox:
-    """Calls tools for runs. `fetch` gives a tool's row by id."""
+    """Calls tools for runs."""
 
-    def __init__(self, fetch: FetchTool) -> None:
-        self._fetch = fetch
+    def __init__(self, equip: Equip) -> None:
+        self._equip = equip
 
     async def start(self) -> None:
         """Get the sandbox ready. Raises SandboxUnavailable with what to do."""
@@ -101,19 +136,23 @@ class Toolbox:
         """End everything that still runs."""
         await sandbox().close()
 
-    async def call(self, planned: PlannedCall, on_output: OnOutput) -> ToolResult:
-        """Run one planned call to its result. Only cancellation is raised."""
-        with at_work_for(call_id=planned.call.id):
-            return await self._call(planned, on_output)
+    def of_agent(self, agent_id: str) -> CallTool:
+        """How this agent's calls are run: one planned call to its result. Only cancellation is raised."""
 
-    async def _call(self, planned: PlannedCall, on_output: OnOutput) -> ToolResult:
+        async def call(planned: PlannedCall, on_output: OnOutput) -> ToolResult:
+            with at_work_for(call_id=planned.call.id):
+                return await self._call(agent_id, planned, on_output)
+
+        return call
+
+    async def _call(self, agent_id: str, planned: PlannedCall, on_output: OnOutput) -> ToolResult:
         assert planned.tool is not None  # the executor calls only what has a tool
         try:
-            tool = await self._fetch(planned.tool.id)
-            return await EXECUTORS[tool.tool_type](tool, planned, on_output)
+            equipment = await self._equip(agent_id, planned.tool.id)
+            return await EXECUTORS[equipment.tool.tool_type](equipment, planned, on_output)
         except Tool.DoesNotExist:
             return _error(planned, "the tool has been deleted")
-        except SandboxUnavailable as error:
+        except (SandboxUnavailable, CannotEquip) as error:
             return _error(planned, str(error))
         except Exception as error:
             log.exception("call %s of %s failed", planned.call.id, planned.call.name)
