@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import socket
 import sys
@@ -94,7 +93,6 @@ def _wait_and_run(
         call = json.loads(payload)
         name = call["function"]
         confine_call(confinement, call, scratch.decode())
-        random.seed()
     except BaseException as error:  # noqa: BLE001 - fail closed: without its limits no tool runs
         problem = f"Error executing function {name}: the sandbox could not be set up: {error!r}"
         memory.write(returned=False, text=problem.encode("utf-8", "backslashreplace"))
