@@ -8,6 +8,7 @@ from engine.checker import LogRow, Verdict, check
 from runs.follow import read_log
 from runs.models import Run, RunEvent
 from runs.picture import RunPicture, continued
+from runs.remains import remains
 
 _LONGEST_CHAIN = 200
 
@@ -20,9 +21,15 @@ def blank_picture(run: Run) -> RunPicture:
     return continued(run.pk, picture_of(previous))
 
 
+def log_of(run: Run) -> list[RunEvent]:
+    """The log of a run; of one whose log has been pruned, what its rows still tell."""
+    rows = read_log(run.pk)
+    return remains(run) if not rows and run.is_ended and run.last_seq else rows
+
+
 def picture_of(run: Run, upto: int | None = None) -> RunPicture:
     """The picture of a run as its log stands, or as it stood after row `upto`."""
-    rows: Iterable[RunEvent] = read_log(run.pk)
+    rows: Iterable[RunEvent] = log_of(run)
     if upto is not None:
         rows = (row for row in rows if row.seq <= upto)
     return blank_picture(run).apply_all(rows)

@@ -33,10 +33,14 @@ def cutoff(days: int) -> datetime:
 
 
 def runs_to_prune(before: datetime) -> RunQuerySet:
-    """Runs that ended before then and still have a log; not those that wait for a decision, which shows what led to it."""
+    """Runs that ended before then and still have a log.
+
+    Not those that wait for a decision, nor those that a younger run goes on with: the two are judged together.
+    """
     has_log = Exists(RunEvent.objects.filter(run=OuterRef("pk"))) | Exists(RunDelta.objects.filter(run=OuterRef("pk")))
     undecided = Run.objects.awaiting_approval().filter(pk=OuterRef("pk"))
-    return Run.objects.filter(has_log, ended_at__lt=before).exclude(Exists(undecided))
+    goes_on = Run.objects.filter(resumes_run=OuterRef("pk")).exclude(ended_at__lt=before)
+    return Run.objects.filter(has_log, ~Exists(undecided), ~Exists(goes_on), ended_at__lt=before)
 
 
 def prune_some(before: datetime, at_most: int = _AT_ONCE) -> Pruned:

@@ -11,11 +11,11 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from runs.conversation import is_decided, messages_of
-from runs.follow import read_log
 from runs.models import Run, RunEvent
 from runs.picture import RunPicture
 from runs.presentation import Presenter
-from runs.reading import blank_picture, picture_of, verdict_on
+from runs.reading import blank_picture, log_of, picture_of, verdict_on
+from runs.retention import is_pruned
 from runs.timeline import SPANS
 from runs.viewer import log_rows_html
 
@@ -26,10 +26,11 @@ LOG_ROWS = 200
 def run_page(request: HttpRequest, run_id: str) -> HttpResponse:
     """The live viewer: everything as the log stands now; the socket goes on from there."""
     run = get_object_or_404(Run.objects.select_related("agent", "resumes_run"), pk=run_id)
-    rows = read_log(run.pk)
+    rows = log_of(run)
     picture = blank_picture(run).apply_all(rows)
     presenter = Presenter(picture, timezone.now())
     selected = request.GET.get("at", "")
+    pruned = is_pruned(run)
     context = {
         "record": run,
         "run_id": run.pk,
@@ -40,7 +41,8 @@ def run_page(request: HttpRequest, run_id: str) -> HttpResponse:
         "now": timezone.now(),
         "resumed_by": Run.objects.filter(resumes_run=run).first(),
         "is_decided": is_decided(run),
-        "verdict": verdict_on(run) if run.is_ended else None,
+        "is_pruned": pruned,
+        "verdict": verdict_on(run) if run.is_ended and not pruned else None,
         "is_undecided": bool(picture.pending_calls) and not is_decided(run),
         **_log_lines(rows, picture),
         **_inspected(run, picture, presenter, selected),
@@ -74,7 +76,7 @@ def earlier_log(request: HttpRequest, run_id: str) -> HttpResponse:
     run = get_object_or_404(Run, pk=run_id)
     before = request.GET.get("before", "")
     last = int(before) if before.isascii() and before.isdigit() else 0
-    rows = read_log(run.pk)
+    rows = log_of(run)
     picture = blank_picture(run).apply_all(rows)
     context = {"run_id": run.pk, **_log_lines([row for row in rows if row.seq < last], picture)}
     return render(request, "runs/parts/log_earlier.html", context)
