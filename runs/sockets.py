@@ -62,6 +62,8 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         after, after_delta = _number(query, "after"), _number(query, "after_delta")
         page = Page.CHAT if query.get("page") == [Page.CHAT.value] else Page.RUN
         picture = await in_database(picture_of, run, after)
+        # Up to here the client has missed it; what comes later is live.
+        await self.send(json.dumps({"type": "hello", "seq": picture.seq, "last_seq": run.last_seq}))
         async with aclosing(follow(run.pk, after=picture.seq, after_delta=after_delta)) as stream:  # type: ignore[type-var]
             async for news in stream:
                 for frame in await asyncio.to_thread(_news_frames, news, picture, page):

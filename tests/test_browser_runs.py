@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 
+from runs import viewer
+from runs.picture import RunPicture
+from runs.viewer import delta_frame, frame
 from tests.browser_pages import api, open_page
+from tests.run_logs import RunLog
 from tests.server_fixtures import TandemServer
 
 pytest_plugins = ["tests.browser_pages", "tests.server_fixtures"]
@@ -71,12 +76,13 @@ def run_page(visitor: BrowserContext, server: TandemServer, run_id: str) -> Page
 def picture(page: Page) -> list[str]:
     """What the run page shows of the run: its tree, its timeline with every bar, its log."""
     expect(page.locator("#run-summary")).not_to_have_attribute("data-live", "", timeout=60_000)
-    return page.evaluate(
+    shown: list[str] = page.evaluate(
         """() => ["#steps", "#timeline-steps", "#log", "#run-summary .stats"].map((where) =>
              document.querySelector(where).innerText.replace(/\\s+/g, " ")).concat(
              [...document.querySelectorAll("#timeline rect")].map((bar) => [bar.getAttribute("class"),
                bar.dataset.from, bar.dataset.to, Number.parseFloat(bar.getAttribute("x")).toFixed(1)].join(" ")))"""
     )
+    return shown
 
 
 @pytest.fixture(autouse=True)
@@ -230,3 +236,39 @@ def test_without_javascript_the_page_is_whole(visitor: BrowserContext, server: T
     page.locator("#timeline .tlv-row", has_text=QUICK).click()
     expect(page.locator("#inspector h2")).to_have_text(QUICK)
     plain.close()
+
+
+def test_streamed_pieces_are_dropped_on_a_retry_and_replaced_by_the_answer(
+    visitor: BrowserContext, server: TandemServer, agent_id: str
+) -> None:
+    """The run's socket is played by the test, so that each piece comes exactly when it is to."""
+    sockets: list[WebSocketRoute] = []
+    chat = visitor.new_page()
+    chat.route_web_socket(re.compile("/ws/runs/"), sockets.append)
+    chat.goto(f"{server.url}/agents/{agent_id}/")
+    run_id = send(chat, "Hello")
+    chat.wait_for_timeout(200)
+    log = RunLog(run_id).starts().asks_model().retries_model().answers(text="**Tides** fall again.").ends()
+    so_far = RunPicture(run_id)
+    told = [json.dumps(frame(row, so_far, viewer.Page.CHAT)) for row in log.rows]
+    pieces = chat.locator(f"#chat-{run_id} [data-stream-kind=text]")
+    for message in (
+        *told[:2],
+        _piece(1, 2, "Tides "),
+        _piece(2, 2, "rise"),
+        _piece(2, 2, "rise"),
+        _piece(3, 3, "Tides fall"),
+    ):
+        sockets[0].send(message)
+    expect(pieces).to_have_text("Tides rise")
+    sockets[0].send(told[2])
+    expect(pieces).to_have_text("Tides fall")
+    expect(chat.locator(f"#chat-{run_id}")).to_contain_text("Asked the model again")
+    for message in told[3:]:
+        sockets[0].send(message)
+    expect(chat.locator(f"#chat-{run_id} strong", has_text="Tides")).to_be_visible()
+    expect(pieces).to_have_count(0)
+
+
+def _piece(delta_seq: int, after_seq: int, text: str) -> str:
+    return json.dumps(delta_frame(delta_seq, after_seq=after_seq, step_id="step-1", kind="text", text=text, call=None))

@@ -29,11 +29,11 @@ class Browser:
         self.socket.scope["user"] = user
 
     async def frames_until(self, frame_type: str) -> list[dict[str, Any]]:
-        """All frames up to the first of this type, heartbeats left out."""
+        """All frames up to the first of this type, greetings and heartbeats left out."""
         found: list[dict[str, Any]] = []
         while not found or found[-1]["type"] != frame_type:
             frame = json.loads(await self.socket.receive_from(timeout=15))
-            if frame["type"] != "heartbeat":
+            if frame["type"] not in {"hello", "heartbeat"}:
                 found.append(frame)
         return found
 
@@ -81,6 +81,14 @@ async def test_a_cursor_replays_only_what_was_missed() -> None:
     frames = await browser.frames_until("over")
     assert [frame["seq"] for frame in frames[:-1]] == list(range(13, run.last_seq + 1))
     assert "search_web" in "".join(frame["html"] for frame in frames[:-1]), "names come from before the cursor"
+
+
+async def test_the_greeting_says_how_far_the_log_was_when_the_browser_came() -> None:
+    run = await in_database(stored, three_call_log(), 9)
+    browser = await connect(run.pk, "after=4")
+    greeting = json.loads(await browser.socket.receive_from(timeout=15))
+    assert greeting == {"type": "hello", "seq": 4, "last_seq": 9}
+    await browser.socket.disconnect()
 
 
 @pytest.mark.parametrize("query", ["after=nonsense", "after=-3", "after=%C2%B2", "after=99999999999999999999"])

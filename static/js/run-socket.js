@@ -6,7 +6,6 @@ const FIRST_WAIT = 400;
 const LONGEST_WAIT = 10_000;
 // The server speaks at least every 20 seconds; a connection that says nothing for longer is dead.
 const SILENCE = 45_000;
-const CATCHING_UP = 600;
 
 export class RunSocket {
   /** run: its id; seq: the last event on the page; page: "run" or "chat"; onState(word, text); onFrame(frame, shown). */
@@ -30,7 +29,6 @@ export class RunSocket {
   }
 
   opened() {
-    this.openedAt = Date.now();
     this.wait = FIRST_WAIT;
     this.onState("live", "live");
     this.listen();
@@ -45,6 +43,8 @@ export class RunSocket {
     this.listen();
     if (frame.type === "over") {
       this.finish();
+    } else if (frame.type === "hello") {
+      this.missedUpTo = this.wasCut ? frame.last_seq : 0;
     } else if (frame.type === "delta") {
       if (frame.delta_seq <= this.delta) return;
       this.delta = frame.delta_seq;
@@ -63,10 +63,11 @@ export class RunSocket {
     this.onFrame(frame, shown);
   }
 
-  // What comes right after a reconnection was missed before it.
+  // What the log already had when the connection came back was missed while it was away.
   tellCaughtUp() {
-    if (!this.wasCut || Date.now() - this.openedAt > CATCHING_UP) return;
+    if (!this.missedUpTo || this.seq > this.missedUpTo) return;
     this.caughtUp += 1;
+    if (this.seq < this.missedUpTo) return;
     this.onState("caught-up", `caught up ${this.caughtUp} event${this.caughtUp === 1 ? "" : "s"}`);
     clearTimeout(this.calming);
     this.calming = setTimeout(() => { if (!this.isOver) this.onState("live", "live"); }, 4000);
