@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,9 @@ class ProviderStub:
             return json.load(answer)
 
 
-@pytest.fixture(scope="session")
-def running_provider_stub() -> Iterator[ProviderStub]:
-    """One stub for all tests of a process."""
+@contextmanager
+def provider_stub_process() -> Iterator[ProviderStub]:
+    """A stub for the time of the block."""
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.provider_stub", "--port", "0"], cwd=_ROOT, stdout=subprocess.PIPE, text=True
@@ -77,6 +78,13 @@ def running_provider_stub() -> Iterator[ProviderStub]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def running_provider_stub() -> Iterator[ProviderStub]:
+    """One stub for all tests of a process."""
+    with provider_stub_process() as stub:
+        yield stub
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ class TandemServer:
         self._process = subprocess.Popen(
             command,
             cwd=_ROOT,
-            env=self._environ(),
+            env=self.environ(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -90,7 +90,7 @@ class TandemServer:
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=_ROOT,
-            env=self._environ(),
+            env=self.environ(),
             capture_output=True,
             text=True,
             timeout=120,
@@ -111,7 +111,8 @@ class TandemServer:
             process.wait(timeout=10)
             raise AssertionError(f"the server did not stop:\n{self.log}") from None
 
-    def _environ(self) -> dict[str, str]:
+    def environ(self) -> dict[str, str]:
+        """What it is started with."""
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("ADE_", "DATABASE_", "REDIS_"))
         }
