@@ -121,7 +121,7 @@ class Presenter:
             label=_bar_label(call, seconds),
             timing=timing_rows(call, self.picture.started_at),
             bars=bars,
-            mark=self.axis.mark(_bar_text(call, seconds), bars),
+            mark=self.axis.mark(_bar_text(call, seconds), bars, is_reason=call.state is CallState.WAITING),
             is_critical=call.is_critical,
             is_failed=call.is_failed,
             needs_decision=call.needs_decision and call.state is CallState.HELD,

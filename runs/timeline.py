@@ -81,10 +81,12 @@ class Axis:
         width = max(LEAST_PERCENT, 100 * (last - first) / self.span)
         return Bar(kind, first, last, f"{100 * first / self.span:.4f}%", f"{width:.4f}%", end is None)
 
-    def mark(self, text: str, bars: list[Bar]) -> Mark | None:
-        """Where a row's text stands."""
+    def mark(self, text: str, bars: list[Bar], *, is_reason: bool = False) -> Mark | None:
+        """Where a row's text stands. A reason is long: where there is little room behind, it stands on its bar."""
         if not bars or not text:
             return None
+        if is_reason and bars[-1].end > self.span / 2:
+            return Mark(text, f"{100 * bars[-1].end / self.span:.4f}%", "end", -7)
         first, last = bars[0].start, bars[-1].end
         is_before = last > _ROOM_UP_TO * self.span and first > (1 - _ROOM_UP_TO) * self.span
         at = first if is_before else last

@@ -244,7 +244,7 @@ def test_streamed_pieces_are_dropped_on_a_retry_and_replaced_by_the_answer(
     """The run's socket is played by the test, so that each piece comes exactly when it is to."""
     sockets: list[WebSocketRoute] = []
     chat = visitor.new_page()
-    chat.route_web_socket(re.compile("/ws/runs/"), sockets.append)
+    chat.route_web_socket(re.compile("/ws/runs/"), lambda socket: sockets.append(socket))
     chat.goto(f"{server.url}/agents/{agent_id}/")
     run_id = send(chat, "Hello")
     chat.wait_for_timeout(200)

@@ -80,10 +80,11 @@ export class Timeline {
     if (!bars.length) return;
     const first = Number(bars[0].dataset.from);
     const last = Number(bars[bars.length - 1].dataset.to);
-    const isBefore = last > ROOM_UP_TO * this.span && first > (1 - ROOM_UP_TO) * this.span;
+    const isOnBar = mark.hasAttribute("data-reason") && last > this.span / 2;
+    const isBefore = !isOnBar && last > ROOM_UP_TO * this.span && first > (1 - ROOM_UP_TO) * this.span;
     mark.setAttribute("x", `${(100 * (isBefore ? first : last)) / this.span}%`);
-    mark.setAttribute("text-anchor", isBefore ? "end" : "start");
-    mark.setAttribute("dx", isBefore ? "-7" : "7");
+    mark.setAttribute("text-anchor", isBefore || isOnBar ? "end" : "start");
+    mark.setAttribute("dx", isBefore || isOnBar ? "-7" : "7");
   }
 
   reveal(callId) {
