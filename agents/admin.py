@@ -13,7 +13,7 @@ from access.activity import actor_of
 from access.admin import AnyAdmin, ReadOnlyAdmin
 from agents.memory import change_block, create_block
 from agents.model_choice import HandleProblem, check_handle
-from agents.models import Agent, AgentBlock, AgentTool, Block, ParallelRefusal
+from agents.models import Agent, AgentBlock, AgentTool, AgentVariable, Block, ParallelRefusal
 from agents.problems import AgentProblem
 from agents.roster import attach_tool, change_agent, create_agent, delete_agent, detach_tool
 from agents.tool_rules import read_rules
@@ -146,6 +146,16 @@ class BlockAdmin(BlockModelAdmin):
 class AgentBlockAdmin(ReadOnlyAdmin):
     list_display = ("agent", "block")
     list_select_related = ("agent", "block")
+
+
+@admin.register(AgentVariable)
+class AgentVariableAdmin(ReadOnlyAdmin):
+    """Which variables there are. Values are not shown here, not even encrypted."""
+
+    list_display = ("agent", "key", "is_secret", "updated_at")
+    list_select_related = ("agent",)
+    search_fields = ("key", "agent__name")
+    exclude = ("encrypted_value",)
 
 
 @admin.register(ParallelRefusal)

@@ -18,11 +18,12 @@ from agents.memory import blocks_of
 from agents.models import Agent, Block
 from agents.rule_walk import walk
 from agents.rule_words import RULE_FORMS, say
+from agents.variable_forms import variables_context
 from engine.rules import RequiresApproval
 from llms.catalogue import describe
 from tools.models import Tool
 
-TABS = {"settings": "Settings", "tools": "Tools", "rules": "Rules"}
+TABS = {"settings": "Settings", "tools": "Tools", "rules": "Rules", "variables": "Variables"}
 LEFT = "agent-left"
 
 
@@ -72,7 +73,11 @@ def page_context(request: PageRequest, agent: Agent) -> dict[str, Any]:
 
 def left_context(request: PageRequest, agent: Agent, tab: str) -> dict[str, Any]:
     """The left column at one of its tabs."""
-    counts: dict[str, Any] = {"tools": agent.tools.count(), "rules": len(agent.tool_rules)}
+    counts: dict[str, Any] = {
+        "tools": agent.tools.count(),
+        "rules": len(agent.tool_rules),
+        "variables": agent.variables.count(),
+    }
     tabs = [
         {"label": label, "url": agent_url(agent, key), "active": key == tab, "count": counts.get(key, "")}
         for key, label in TABS.items()
@@ -83,6 +88,8 @@ def left_context(request: PageRequest, agent: Agent, tab: str) -> dict[str, Any]
             return base | tools_context(agent)
         case "rules":
             return base | rules_context(agent, request.GET.getlist("step"))
+        case "variables":
+            return base | variables_context(agent)
         case _:
             return base | about_context(agent) | llm_context(agent)
 

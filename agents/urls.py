@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from agents import memory_views, rule_views, settings_views, tool_views, views
+from agents import memory_views, rule_views, settings_views, tool_views, variable_views, views
 
 app_name = "agents"
 urlpatterns = [
@@ -20,6 +20,9 @@ urlpatterns = [
     path("<str:agent_id>/rules/add/", rule_views.add, name="add-rule"),
     path("<str:agent_id>/rules/remove/", rule_views.remove, name="remove-rule"),
     path("<str:agent_id>/rules/walk/", rule_views.preview, name="walk"),
+    path("<str:agent_id>/variables/", variable_views.add, name="add-variable"),
+    path("<str:agent_id>/variables/<str:key>/", variable_views.save, name="save-variable"),
+    path("<str:agent_id>/variables/<str:key>/delete/", variable_views.delete, name="delete-variable"),
     path("<str:agent_id>/memory/", memory_views.add, name="add-block"),
     path("<str:agent_id>/memory/<str:block_id>/", memory_views.save, name="save-block"),
     path("<str:agent_id>/memory/<str:block_id>/detach/", memory_views.detach, name="detach-block"),

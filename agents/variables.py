@@ -13,6 +13,7 @@ from django.db import transaction
 from access import activity
 from access.activity import Actor
 from agents.models import Agent, AgentVariable
+from tools.redaction import MASK
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 # The sandbox sets these itself; another value would break a tool before it begins.
@@ -21,7 +22,11 @@ LONGEST_VALUE = 32_768
 
 
 class VariableProblem(ValueError):
-    """A variable that cannot be. The text says what to do."""
+    """A variable that cannot be. The text says what to do; `field` is what it is about, key or value."""
+
+    def __init__(self, text: str, field: str = "value") -> None:
+        super().__init__(text)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,34 @@ def environment_of(agent_id: str) -> Environment:
 
 def set_variable(actor: Actor, agent: Agent, key: str, value: str, *, is_secret: bool = True) -> AgentVariable:
     """Set one variable. Raises VariableProblem. The activity log learns the name, never the value."""
-    _check(key, value)
+    check_variable(key, value)
     with transaction.atomic():
         variable, is_new = AgentVariable.objects.update_or_create(
             agent=agent, key=key, defaults={"encrypted_value": _encrypt(value), "is_secret": is_secret}
         )
         _note(actor, agent, "add variable" if is_new else "change variable", key)
+    return variable
+
+
+def add_variable(actor: Actor, agent: Agent, key: str, value: str, *, is_secret: bool) -> AgentVariable:
+    """Set a variable that is not there yet. Raises VariableProblem, also where it is."""
+    with transaction.atomic():
+        if AgentVariable.objects.filter(agent=agent, key=key).exists():
+            raise VariableProblem(f"There is a variable {key} already: change that one.", "key")
+        return set_variable(actor, agent, key, value, is_secret=is_secret)
+
+
+def change_variable(actor: Actor, agent: Agent, key: str, value: str | None, *, is_secret: bool) -> AgentVariable:
+    """Change a variable that is there; None keeps its value. What was secret is never shown: to show the variable it
+    needs another value. Raises VariableProblem, AgentVariable.DoesNotExist."""
+    with transaction.atomic():
+        variable = AgentVariable.objects.select_for_update().get(agent=agent, key=key)
+        if value is not None:
+            return set_variable(actor, agent, key, value, is_secret=is_secret)
+        if variable.is_secret and not is_secret:
+            raise VariableProblem(f"The value of {key} stays secret. Write another one that may be shown.")
+        if is_secret != variable.is_secret:
+            return set_variable(actor, agent, key, decrypt(variable), is_secret=is_secret)
     return variable
 
 
@@ -58,15 +85,21 @@ def delete_variable(actor: Actor, agent: Agent, key: str) -> None:
             _note(actor, agent, "delete variable", key)
 
 
-def replace_variables(actor: Actor, agent: Agent, values: Mapping[str, str], *, is_secret: bool = True) -> None:
-    """Make these the agent's variables, as Letta's API means `secrets`. Raises VariableProblem."""
-    for key, value in values.items():
-        _check(key, value)
+def replace_variables(actor: Actor, agent: Agent, values: Mapping[str, str], *, is_secret: bool | None = True) -> None:
+    """Make these the agent's variables, as Letta's API means `secrets`. Raises VariableProblem.
+
+    With `is_secret` None those that are there stay secret or shown, and new ones are secret. A value that is the mask
+    is one that was read from us: the variable stays as it is.
+    """
     with transaction.atomic():
-        for variable in AgentVariable.objects.filter(agent=agent).exclude(key__in=list(values)):
-            delete_variable(actor, agent, variable.key)
+        before = {variable.key: variable for variable in AgentVariable.objects.filter(agent=agent)}
+        for key in before.keys() - values.keys():
+            delete_variable(actor, agent, key)
         for key, value in values.items():
-            set_variable(actor, agent, key, value, is_secret=is_secret)
+            if value == MASK and key in before:
+                continue
+            stays = before[key].is_secret if key in before else True
+            set_variable(actor, agent, key, value, is_secret=stays if is_secret is None else is_secret)
 
 
 def decrypt(variable: AgentVariable) -> str:
@@ -80,11 +113,14 @@ def decrypt(variable: AgentVariable) -> str:
         ) from error
 
 
-def _check(key: str, value: str) -> None:
+def check_variable(key: str, value: str) -> None:
+    """Raises VariableProblem for what no tool's environment can have."""
     if not _NAME.fullmatch(key):
-        raise VariableProblem(f"{key!r} is no name of a variable: letters, digits and _ only, not a digit first.")
+        raise VariableProblem(
+            f"{key!r} is no name of a variable: letters, digits and _ only, not a digit first.", "key"
+        )
     if key in RESERVED:
-        raise VariableProblem(f"{key} is set by the sandbox itself; choose another name.")
+        raise VariableProblem(f"{key} is set by the sandbox itself; choose another name.", "key")
     if "\0" in value or len(value) > LONGEST_VALUE:
         raise VariableProblem(f"The value of {key} has a NUL or more than {LONGEST_VALUE:,} characters.")
 
