@@ -34,7 +34,8 @@ def serve(
     exit_code = 0
 
     def start() -> None:
-        ready()
+        # Only once the reactor runs does it hear signals: who is told that Ctrl-C stops it may press it at once.
+        loop_reactor.callWhenRunning(ready)
         if work is None:
             return
         task = asyncio.get_event_loop().create_task(work())

@@ -18,6 +18,8 @@ BASE = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 120.0
 SECONDS_TO_STOP = 30.0
 READY = "Ctrl-C stops it"
+# These tests may themselves have been started by make, which tells its children so.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
 
 
 class Terminal:
@@ -26,7 +28,7 @@ class Terminal:
     def __init__(self, data_dir: Path) -> None:
         need("make", "make run is how people start it")
         self.printed = ""
-        environment = {**os.environ, "ADE_DATA_DIR": str(data_dir), "ADE_PORT": str(free_port())}
+        environment = {**ENVIRONMENT, "ADE_DATA_DIR": str(data_dir), "ADE_PORT": str(free_port())}
         self._pid, self._terminal = pty.fork()
         if self._pid == 0:
             os.chdir(BASE)
@@ -87,7 +89,7 @@ def test_a_python_without_venv_is_told_what_to_install_in_one_line(tmp_path: Pat
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{blocked}" "$@"\n')
     python.chmod(0o755)
     asked = ["make", "run", f"PYTHON={python}", f"VENV={tmp_path / 'none'}"]
-    told = subprocess.run(asked, cwd=BASE, capture_output=True, text=True, check=False)
+    told = subprocess.run(asked, cwd=BASE, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert told.returncode != 0
     assert told.stdout == ""
     assert told.stderr.count("\n") == 1
