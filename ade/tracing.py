@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from runs.observing import watch
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-_LAST_WORDS_MS = 3_000
+_LAST_WORDS_SECONDS = 3.0
 
 
 @asynccontextmanager
@@ -53,11 +54,13 @@ def _provider() -> TracerProvider:
     resource = Resource.create({SERVICE_VERSION: settings.VERSION})
     if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: "tandem"}))
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider
 
 
 def _finish(provider: TracerProvider) -> None:
-    provider.force_flush(_LAST_WORDS_MS)
-    provider.shutdown()
+    """A collector that is away must not keep the process: OpenTelemetry by itself goes on asking it."""
+    sending = threading.Thread(target=provider.shutdown, daemon=True)
+    sending.start()
+    sending.join(_LAST_WORDS_SECONDS)

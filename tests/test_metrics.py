@@ -7,11 +7,14 @@ import io
 import json
 import logging
 import logging.config
+import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -25,8 +28,10 @@ from pytest_django import Settings
 
 from access.keys import first_person, make_api_key
 from ade.logs import logging_config
+from ade.tracing import tracing
 from ade.watch_port import refuse_open_metrics, watch_port
 from agents.assembly import tool_spec
+from agents.models import Agent
 from engine.log_context import at_work_for, log_context
 from engine.plan import PlannedCall
 from engine.ports import OnOutput
@@ -70,7 +75,7 @@ def grows(name: str, by: float, **labels: str) -> Iterator[None]:
     assert value(name, **labels) - before == by, name
 
 
-async def send(agent: object, text: str = "Hello") -> Run:
+async def send(agent: Agent, text: str = "Hello") -> Run:
     return await in_database(start_run, agent, [{"role": "user", "content": text}], started_by="test")
 
 
@@ -78,6 +83,7 @@ def test_the_numbers_need_a_key_a_token_or_a_person(settings: Settings) -> None:
     browser = Client()
     assert browser.get("/metrics").status_code == 401
     assert browser.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 401
+    assert browser.get("/metrics", headers={"Authorization": "Bearer anything"}).status_code == 401
     settings.ADE_METRICS_TOKEN = "scrape-me"
     for token, status in (("scrape-me", 200), ("scrape-you", 401), (make_api_key(first_person(), "k"), 200)):
         assert browser.get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code == status
@@ -302,6 +308,63 @@ async def test_a_worker_that_stops_ends_its_spans_as_errors(spans: Callable[[], 
     root = next(span for span in found if span.parent is None)
     assert root.status.status_code is StatusCode.ERROR
     assert ("step 0", "execute_tool dig") in tree(found)
+
+
+class Collector:
+    """Takes traces as an OTLP collector does; or is not there, where nobody enters it."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        paths = self.paths
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                paths.append(self.path)
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Collector:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+async def test_traces_are_sent_where_the_endpoint_is_set(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Collector() as collector:
+        settings.OTEL_EXPORTER_OTLP_ENDPOINT = collector.url
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        async with tracing():
+            agent = await in_database(make_agent)
+            async with working(ScriptedClient(says("Done."))):
+                await ended((await send(agent)).pk)
+        assert collector.paths == ["/v1/traces"]
+
+
+async def test_without_an_endpoint_nobody_traces(settings: Settings) -> None:
+    settings.OTEL_EXPORTER_OTLP_ENDPOINT = ""
+    before = list(observing._observers)
+    async with tracing():
+        assert observing._observers == before
+
+
+async def test_an_endpoint_without_the_exporter_is_a_problem_that_says_what_to_install(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    with pytest.raises(ImproperlyConfigured, match="requirements-otel.txt"):
+        async with tracing():
+            pass
 
 
 @contextmanager

@@ -133,7 +133,7 @@ async def test_the_sandbox_panel_says_what_is_on_here() -> None:
 
 
 def test_a_guard_that_is_off_says_why_and_what_is_done_instead() -> None:
-    off = {guard: "the kernel says no" for guard in Guard if guard is not Guard.FILES}
+    off: dict[Guard, str] = {guard: "the kernel says no" for guard in Guard if guard is not Guard.FILES}
     facts = guard_facts(Level(frozenset({Guard.FILES}), off, 1))
     assert (facts[0].title, facts[0].is_on) == ("Files", True)
     counted = next(fact for fact in facts if fact.title == "Process count")

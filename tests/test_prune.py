@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from agents.models import Agent
-from engine.specs import RunStatus, StopReason
+from engine.specs import Mode, RunStatus, StopReason
 from llms.testing import ScriptedClient, asks_for, says
 from runs.database import in_database
 from runs.dispatch import start_run
@@ -108,7 +108,7 @@ async def test_the_history_the_follower_and_the_page_of_a_pruned_run_still_work(
     assert kept == (4, 2)
 
 
-def _plans(picture: RunPicture) -> list[tuple[str, list[str]]]:
+def _plans(picture: RunPicture) -> list[tuple[Mode | None, list[str]]]:
     return [(phase.mode, [call.id for call in phase.calls]) for step in picture.ordered_steps for phase in step.phases]
 
 
