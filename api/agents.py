@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from ninja import Query, Router
 
 from agents.models import Agent
 from agents.roster import change_agent, create_agent, delete_agent
-from api.absent import refuse_unsupported
+from agents.variables import replace_variables
 from api.auth import actor_of
 from api.lookup import find
 from api.paging import Cursor, cut, page_of
@@ -19,10 +20,8 @@ from runs.models import Run
 
 router = Router(tags=["Agents"])
 
-_UNSUPPORTED = {
-    "secrets": "secrets for tools",
-    "tool_exec_environment_variables": "environment variables for tools",
-}
+_PENDING_APPROVAL = "agent.pending_approval"
+_SECRETS = "agent.secrets"
 
 
 class AgentFilter(Cursor):
@@ -70,15 +69,16 @@ class AgentFilter(Cursor):
 @router.post("/agents")
 def create(request: HttpRequest, body: NewAgent) -> dict[str, Any]:
     """Make an agent. `model` is a handle such as "openai/gpt-4.1"; `llm_config` may name it instead."""
-    refuse_unsupported(body.model_dump(exclude_unset=True), _UNSUPPORTED)
-    agent = create_agent(
-        actor_of(request),
-        fields=body.sent(),
-        tool_ids=body.tool_ids or (),
-        tool_names=body.tools or (),
-        blocks=[block.sent() for block in body.memory_blocks or ()],
-        block_ids=body.block_ids or (),
-    )
+    with transaction.atomic():
+        agent = create_agent(
+            actor_of(request),
+            fields=body.sent(),
+            tool_ids=body.tool_ids or (),
+            tool_names=body.tools or (),
+            blocks=[block.sent() for block in body.memory_blocks or ()],
+            block_ids=body.block_ids or (),
+        )
+        _set_variables(request, agent, body)
     return agent_state(agent)
 
 
@@ -86,11 +86,8 @@ def create(request: HttpRequest, body: NewAgent) -> dict[str, Any]:
 def list_agents(request: HttpRequest, chosen: Query[AgentFilter]) -> list[dict[str, Any]]:
     """Agents, newest first."""
     page = page_of(chosen, order="asc" if chosen.ascending else "desc")
-    wants_approval = "agent.pending_approval" in chosen.include
-    return [
-        agent_state(agent, with_history=False, with_pending_approval=wants_approval)
-        for agent in cut(chosen.choose(), page, key=chosen.key())
-    ]
+    wanted = _included(request, chosen.include)
+    return [agent_state(agent, with_history=False, **wanted) for agent in cut(chosen.choose(), page, key=chosen.key())]
 
 
 @router.get("/agents/count")
@@ -101,17 +98,18 @@ def count(request: HttpRequest) -> int:
 
 @router.get("/agents/{agent_id}")
 def retrieve(request: HttpRequest, agent_id: str, include: Query[list[str]] = []) -> dict[str, Any]:  # noqa: B006
-    """One agent; `include=agent.pending_approval` adds what waits for a decision."""
-    agent = find(Agent.objects.all(), agent_id, "Agent")
-    return agent_state(agent, with_pending_approval="agent.pending_approval" in include)
+    """One agent; `include=agent.pending_approval` adds what waits for a decision, `agent.secrets`, with a key of an
+    administrator, the values of its secrets."""
+    return agent_state(find(Agent.objects.all(), agent_id, "Agent"), **_included(request, include))
 
 
 @router.patch("/agents/{agent_id}")
 def update(request: HttpRequest, agent_id: str, body: AgentFields) -> dict[str, Any]:
     """Change an agent; what is not sent stays. `tool_ids` and `block_ids` replace what is attached."""
-    refuse_unsupported(body.model_dump(exclude_unset=True), _UNSUPPORTED)
     agent = find(Agent.objects.all(), agent_id, "Agent")
-    changed = change_agent(actor_of(request), agent, body.sent(), tool_ids=body.tool_ids, block_ids=body.block_ids)
+    with transaction.atomic():
+        changed = change_agent(actor_of(request), agent, body.sent(), tool_ids=body.tool_ids, block_ids=body.block_ids)
+        _set_variables(request, changed, body)
     return agent_state(changed)
 
 
@@ -135,3 +133,19 @@ def list_tags(
     if chosen.before:
         fitting = [tag for tag in fitting if (tag > chosen.before if is_falling else tag < chosen.before)]
     return fitting[: chosen.limit]
+
+
+def _included(request: HttpRequest, include: list[str]) -> dict[str, bool]:
+    """What `include` adds to an agent. Secrets need the key of an administrator; with another they stay masked."""
+    person = actor_of(request).person
+    is_admin = person is not None and person.is_superuser
+    return {"with_pending_approval": _PENDING_APPROVAL in include, "with_secrets": is_admin and _SECRETS in include}
+
+
+def _set_variables(request: HttpRequest, agent: Agent, body: AgentFields) -> None:
+    """Replace the agent's variables by what was sent: `secrets`, or the older field, where what is shown stays so."""
+    older, secrets = body.tool_exec_environment_variables, body.secrets
+    if older is None and secrets is None:
+        return
+    values = {**(older or {}), **(secrets or {})}
+    replace_variables(actor_of(request), agent, values, is_secret=None if secrets is None else True)

@@ -13,6 +13,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from agents.problems import AgentProblem, UnknownHandle
+from agents.variables import VariableProblem
 from engine.ids import answer_id
 from runs.dispatch import (
     AgentBusy,
@@ -117,6 +118,7 @@ _EXPLAIN: dict[type[Exception], Callable[[Any], ApiProblem]] = {
     ToolProblem: lambda problem: ApiProblem(400, str(problem)),
     UnknownHandle: lambda problem: ApiProblem(404, str(problem)),
     AgentProblem: lambda problem: ApiProblem(400, str(problem)),
+    VariableProblem: lambda problem: ApiProblem(400, str(problem)),
     ValidationError: _explain_validation,
     HttpError: _explain_http,
     RequestDataTooBig: lambda error: ApiProblem(413, f"The request is too large: {error}", is_final=True),

@@ -121,7 +121,8 @@ def test_rules_are_accepted_with_the_flag_on_and_the_answer_says_that_it_is_off(
         ({"model": "acme/x"}, 404, "Unknown model provider"),
         ({"model": "demo/planner", "tools": ["nobody"]}, 400, "Unknown tools: nobody"),
         ({"model": "demo/planner", "tool_rules": [{"type": "x", "tool_name": "a"}]}, 400, "Unknown tool rule"),
-        ({"model": "demo/planner", "secrets": {"KEY": "v"}}, 501, "secrets"),
+        ({"model": "demo/planner", "secrets": {"A-B": "v"}}, 400, "no name of a variable"),
+        ({"model": "demo/planner", "secrets": {"KEY": None}}, 422, "KEY"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(client: Client, body: Json, status: int, text: str) -> None:

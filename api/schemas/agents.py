@@ -14,6 +14,7 @@ from api.schemas.dates import entity_date
 from api.schemas.messages import pending_request
 from api.schemas.models import known_to_sdks
 from api.schemas.tools import tool_state
+from api.schemas.variables import variable_states
 from llms.catalogue import describe
 from runs.dispatch import pending_calls, pending_run
 from runs.models import Message
@@ -85,12 +86,16 @@ class NewAgent(AgentFields):
     include_base_tools: bool | None = None
 
 
-def agent_state(agent: Agent, *, with_history: bool = True, with_pending_approval: bool = False) -> dict[str, Any]:
-    """An AgentState. `with_history` gives the ids of all its messages, left out of lists."""
+def agent_state(
+    agent: Agent, *, with_history: bool = True, with_pending_approval: bool = False, with_secrets: bool = False
+) -> dict[str, Any]:
+    """An AgentState. `with_history` gives the ids of all its messages, left out of lists; `with_secrets` the values of
+    its secrets."""
     provider, _, model = agent.model.partition("/")
     blocks = [block_state(block) for block in blocks_of(agent)]
     flag = effective_flag(agent)
     extras: dict[str, Any] = agent.extras
+    variables = variable_states(agent, with_secrets=with_secrets)
     last_run = agent.runs.exclude(ended_at=None).order_by("-ended_at").first()
     return {
         "id": agent.pk,
@@ -112,8 +117,8 @@ def agent_state(agent: Agent, *, with_history: bool = True, with_pending_approva
         "sources": [],
         "identity_ids": [],
         "identities": [],
-        "secrets": [],
-        "tool_exec_environment_variables": [],
+        "secrets": variables,
+        "tool_exec_environment_variables": variables,
         "embedding": extras.get("embedding"),
         "embedding_config": extras.get("embedding_config"),
         "compaction_settings": extras.get("compaction_settings"),
