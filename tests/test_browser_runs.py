@@ -15,7 +15,7 @@ from tests.browser_pages import api, open_page
 from tests.run_logs import RunLog
 from tests.server_fixtures import TandemServer
 
-pytest_plugins = ["tests.browser_pages", "tests.server_fixtures"]
+pytest_plugins = ["tests.browser_pages"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 QUICK, SLOW, FIRST, RISKY = "glance_at_web", "dig_in_archive", "announce_start", "sink_ship"
