@@ -37,6 +37,7 @@ ADE_METRICS_PORT = env.whole("ADE_METRICS_PORT", 0)
 OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
 ADE_PUBLIC_URL = env.text("ADE_PUBLIC_URL").rstrip("/")
 ADE_TOOL_PATHS = tuple(env.listed("ADE_TOOL_PATHS"))
+ADE_SANDBOX = env.choice("ADE_SANDBOX", ("auto", "strict", "bwrap"))
 
 SECRET_KEY = env.kept_secret("ADE_SECRET_KEY", ADE_DATA_DIR / "secret_key")
 ADE_ENCRYPTION_KEY = env.kept_secret(

@@ -21,7 +21,7 @@ USUAL_CAPACITY = 10 << 20
 LARGEST_ERROR_BYTES = 1 << 16
 OURS = tuple(
     f"{__package__}{name}"
-    for name in ("", ".child", ".coerce", ".confine", ".containment", ".frames", ".landlock", ".levels", ".linux",
+    for name in ("", ".child", ".coerce", ".bubblewrap", ".confine", ".containment", ".disk", ".frames", ".landlock", ".levels", ".linux",
                  ".probes", ".rehearsal", ".report", ".runner", ".scratch", ".seccomp", ".specs", ".supervisor", ".values", ".watch",
                  ".zygote")
 )  # fmt: skip

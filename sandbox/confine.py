@@ -43,14 +43,14 @@ class Confinement:
     places: Sequence[tuple[int, int]]
 
     @classmethod
-    def prepare(cls, on: frozenset[Guard]) -> Confinement:
-        """Build and open everything, once."""
+    def prepare(cls, on: frozenset[Guard], readable: Sequence[str] = ()) -> Confinement:
+        """Build and open everything, once. `readable` are further places that tools can read."""
         program, networks = b"", {}
         if Guard.SYSTEM_CALLS in on:
             program, networks = build_filter(), {network: build_network_filter(network) for network in Network}
         places: list[tuple[int, int]] = []
         if Guard.FILES in on:
-            places += landlock.open_places([*READABLE, *python_paths()], landlock.READ_ONLY)
+            places += landlock.open_places([*READABLE, *python_paths(), *readable], landlock.READ_ONLY)
             places += landlock.open_places(DEVICES, landlock.DEVICE)
         return cls(on, program, networks, places)
 

@@ -3,75 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import json
-import os
 import socket
 import sys
 from collections.abc import Collection, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from . import linux
 from .conversation import Conversation
+from .launch import SECONDS_TO_STOP, Order, RunningServer, launch
 from .levels import EVERY_GUARD, Guard, Level
 from .outcomes import Told, failure, result_of
-from .scratch import Base
 from .specs import OnOutput, SandboxCall, SandboxResult, SandboxUnavailable
 
-BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from sandbox.zygote import main; del sys.path[0]; main(sys.argv[2:])"
-)
-CODE = str(Path(__file__).resolve().parent.parent)
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
-SECONDS_TO_START = 30.0
-SECONDS_TO_STOP = 5.0
 ATTEMPTS = 3
-CROWDED = 0.01
-
-
-@dataclass(slots=True)
-class RunningServer:
-    """A fork server that has said it is ready."""
-
-    process: asyncio.subprocess.Process
-    requests: socket.socket
-    base: Base
-    level: Level
-    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def send(self, connection: socket.socket) -> bool:
-        """Hand a connection to the next free supervisor. False when nobody is there to take it."""
-        async with self.sending:
-            while True:
-                try:
-                    socket.send_fds(self.requests, [b"call"], [connection.fileno()])
-                    return True
-                except BlockingIOError:
-                    await _writable(self.requests)
-                except OSError as error:
-                    if error.errno != errno.ETOOMANYREFS:
-                        return False
-                    await asyncio.sleep(CROWDED)
-
-    def kill(self, number: int) -> None:
-        """Have a supervisor killed."""
-        if self.process.stdin is not None:
-            self.process.stdin.write(b"%d\n" % number)
-
-    async def stop(self) -> None:
-        """End it and all of its calls, and remove what they left."""
-        self.requests.close()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        try:
-            async with asyncio.timeout(SECONDS_TO_STOP):
-                await self.process.wait()
-        except TimeoutError:
-            _kill(self.process)
-            await self.process.wait()
-        await asyncio.to_thread(self.base.remove)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +35,30 @@ class ForkServerSandbox:
         self,
         *,
         python: str = sys.executable,
+        packages: Path | None = None,
         guards: Collection[Guard] = EVERY_GUARD,
         required: Collection[Guard] = (),
         preload: Sequence[str] = (),
         idle: int = 4,
         scratch_root: Path | None = None,
+        shared_paths: Sequence[str] = (),
     ) -> None:
-        """`python` is the tools' interpreter and decides which packages they have; `preload` are modules worth having
+        """`python` is the tools' interpreter and decides which packages they have; with `packages` they have those of
+        that directory instead, and what is in it is never run outside a tool. `preload` are modules worth having
         warm. `guards` are used where the kernel allows, `required` ones must be there for it to start at all. `idle`
         supervisors wait for calls. Scratch directories are made below `scratch_root` (default: the system's).
+        `shared_paths` are those that calls may name as `writable_paths`: inside bubblewrap nothing else is there.
         """
-        self._python = python
-        self._guards = frozenset(guards) | frozenset(required)
-        self._required = frozenset(required)
-        self._preload = tuple(preload)
-        self._idle = idle
-        self._scratch_root = scratch_root
+        self._order = Order(
+            python=python,
+            packages=packages,
+            guards=frozenset(guards) | frozenset(required),
+            required=frozenset(required),
+            preload=tuple(preload),
+            idle=idle,
+            scratch_root=scratch_root,
+            shared_paths=tuple(shared_paths),
+        )
         self._server: RunningServer | None = None
         self._starting = asyncio.Lock()
         self._is_closed = False
@@ -124,7 +76,7 @@ class ForkServerSandbox:
     def pool(self) -> Pool:
         """Numbers for whoever watches."""
         is_up = self._server is not None and self._server.process.returncode is None
-        return Pool(self._running, self._idle, self._starts, is_up)
+        return Pool(self._running, self._order.idle, self._starts, is_up)
 
     @property
     def fork_server_pid(self) -> int | None:
@@ -176,48 +128,9 @@ class ForkServerSandbox:
             dead, self._server = self._server, None
             if dead is not None:
                 await dead.stop()
-            self._server = await self._launch()
+            self._server = await launch(self._order)
             self._starts += 1
             return self._server
-
-    async def _launch(self) -> RunningServer:
-        if sys.platform != "linux":
-            raise SandboxUnavailable("Tools can only be run on Linux. Run the server in a Linux container.")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        base = await asyncio.to_thread(Base, self._scratch_root)
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *(self._python, "-I", "-c", BOOT, CODE, self._settings(base.path, theirs.fileno())),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env=ENVIRONMENT,
-                cwd="/",
-                pass_fds=[theirs.fileno()],
-            )
-        level = await _read_level(process)
-        if level is None:
-            _kill(process)
-        server = RunningServer(process, ours, base, level or Level(frozenset(), {}, 0))
-        missing = self._required - server.level.on
-        if level is None or missing or not level.contains_signals:
-            await server.stop()
-            raise SandboxUnavailable(_complaint(level, missing, self._python))
-        if not level.has(Guard.FILES):
-            # Without Landlock a tool could look into this process through /proc.
-            linux.prctl(linux.PR_SET_DUMPABLE, 0)
-        return server
-
-    def _settings(self, base: Path, requests: int) -> str:
-        settings = {
-            "server_pid": os.getpid(),
-            "requests": requests,
-            "base": str(base),
-            "guards": sorted(self._guards),
-            "preload": self._preload,
-            "idle": self._idle,
-        }
-        return json.dumps(settings)
 
 
 async def _hold(server: RunningServer, call: SandboxCall, on_output: OnOutput | None) -> Told | None:
@@ -235,39 +148,6 @@ async def _hold(server: RunningServer, call: SandboxCall, on_output: OnOutput | 
     return await Conversation(call, on_output, server.kill).hold(ours)
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
-
-
-async def _read_level(process: asyncio.subprocess.Process) -> Level | None:
-    """What the fork server says when it is ready; None when it died or said nothing for too long."""
-    if process.stdout is None:
-        return None
-    try:
-        async with asyncio.timeout(SECONDS_TO_START):
-            line = await process.stdout.readline()
-    except TimeoutError:
-        return None
-    if not line:
-        return None
-    told = json.loads(line)
-    off = {Guard(name): reason for name, reason in told["off"].items()}
-    return Level(frozenset(Guard(name) for name in told["on"]), off, told["landlock_abi"])
-
-
-def _complaint(level: Level | None, missing: frozenset[Guard], python: str) -> str:
-    if level is None:
-        return f"The fork server ({python}) did not start; the log shows why. Is this Python 3.11 or later?"
-    if not level.contains_signals:
-        return (
-            "This machine has nothing that keeps a tool from ending other processes. Allow user namespaces, or use a "
-            f"kernel with Landlock or seccomp. Found: {level.summary()}."
-        )
-    reasons = "; ".join(f"{guard.value}: {level.off[guard]}" for guard in sorted(missing))
-    return f"The settings ask for guards that this machine does not have: {reasons}."
-
-
 async def _confirm_death(server: RunningServer) -> None:
     """Give the news of a fork server's death a moment to arrive."""
     try:
@@ -275,18 +155,3 @@ async def _confirm_death(server: RunningServer) -> None:
             await server.process.wait()
     except TimeoutError:
         return
-
-
-async def _writable(connection: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def tell() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_writer(connection.fileno(), tell)
-    try:
-        await ready
-    finally:
-        loop.remove_writer(connection.fileno())

@@ -17,9 +17,11 @@ class Guard(StrEnum):
     PROCESS_NAMESPACE = "process-namespace"
     OWN_USER = "own-user"
     PROCESS_LIMIT = "process-limit"
+    BUBBLEWRAP = "bubblewrap"
 
 
-EVERY_GUARD: frozenset[Guard] = frozenset(Guard)
+# What is used wherever it works. Bubblewrap is a program that has to be installed and asked for.
+EVERY_GUARD: frozenset[Guard] = frozenset(Guard) - {Guard.BUBBLEWRAP}
 STRICT: frozenset[Guard] = frozenset({Guard.FILES, Guard.SYSTEM_CALLS})
 
 # Any of these keeps a tool's signals from processes that are not its own. Without one of them, or the system call
@@ -34,10 +36,11 @@ MEANINGS: Mapping[Guard, str] = {
     Guard.PROCESS_NAMESPACE: "Processes: each call has its own process namespace and is ended as a whole by the kernel",
     Guard.OWN_USER: "User: each call runs under a spare user id of its own",
     Guard.PROCESS_LIMIT: "Process count: the kernel limits how many processes one call may have",
+    Guard.BUBBLEWRAP: "Bubblewrap: all tools run where the server's files and processes do not exist",
 }
 ALWAYS = (
     "Always on: clean environment, no inherited files, private scratch directory, limits on time, memory, file size, "
-    "open files and output, no new privileges, every process of a call ended with it"
+    "scratch size, open files and output, no new privileges, every process of a call ended with it"
 )
 WITHOUT: Mapping[Guard, str] = {
     Guard.PROCESS_LIMIT: "the supervisor counts processes and ends a call that has too many",

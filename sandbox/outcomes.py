@@ -84,6 +84,11 @@ def _death(call: SandboxCall, ended: Ended) -> str:
         return "the sandbox was shut down or its fork server died while the tool was running; the tool was ended"
     if ended.ending is Ending.PROCESSES:
         return f"ended because it had more than {call.limits.processes} processes"
+    if ended.ending is Ending.DISK:
+        return (
+            f"ended because it held more than {call.limits.scratch_bytes / (1 << 20):,.0f} MiB or "
+            f"{call.limits.scratch_files:,} files in its scratch directory"
+        )
     if ended.ending is Ending.CANCELLED:
         return "cancelled"
     what = f"the tool's process {_last_act(ended.code)} before the function returned"

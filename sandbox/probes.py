@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import landlock, linux
+from . import bubblewrap, landlock, linux
 from .confine import become_spare_user
 from .levels import Guard, Level
 from .seccomp import build_filter, build_network_filter, supported
@@ -32,7 +32,7 @@ class Findings:
 
 def probe(wanted: frozenset[Guard], base: Path) -> Findings:
     """The most that is both wanted and possible."""
-    off: dict[Guard, str] = {guard: "switched off by the settings" for guard in Guard if guard not in wanted}
+    off: dict[Guard, str] = {guard: "not asked for by the settings" for guard in Guard if guard not in wanted}
     abi = landlock.abi()
     for guard, least, kernel in (
         (Guard.FILES, 1, "5.13"),
@@ -43,6 +43,8 @@ def probe(wanted: frozenset[Guard], base: Path) -> Findings:
             off.setdefault(
                 guard, f"the kernel's Landlock version is {abi}, needed is {least} (Linux {kernel}, enabled)"
             )
+    if not bubblewrap.is_around():
+        off.setdefault(Guard.BUBBLEWRAP, "the fork server was started without it")
     if not _filter_works():
         off.setdefault(Guard.SYSTEM_CALLS, "the kernel takes no filter, or the processor is not x86_64 or aarch64")
     namespaces = 0 if Guard.PROCESS_NAMESPACE in off else _namespaces()

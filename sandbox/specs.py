@@ -37,6 +37,8 @@ class Limits:
     file_bytes: int = 64 << 20
     open_files: int = 256
     processes: int = 256
+    scratch_bytes: int = 256 << 20
+    scratch_files: int = 20_000
     output_chars: int = 50_000
     return_chars: int = 50_000
     full_return_bytes: int = 10 << 20

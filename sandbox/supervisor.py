@@ -177,7 +177,7 @@ class _Bench:
         started = time.monotonic()
         child.begin(payload, self.room.make_scratch())
         counts = Guard.PROCESS_LIMIT not in self.post.confinement.on
-        watch = Watch(connection, self.post.life, child, limits, counts_processes=counts)
+        watch = Watch(connection, self.post.life, child, limits, self.room.path, counts_processes=counts)
         ending = watch.until_end(started)
         status = end_all(self._containment, child.pid)
         seconds = time.monotonic() - started

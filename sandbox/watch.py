@@ -10,15 +10,19 @@ import time
 from collections.abc import Mapping
 from enum import StrEnum
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from .child import WaitingChild
 from .containment import descendants
+from .disk import exceeds, own_pid
 from .frames import FrameKind, pack
 
 PIECE = 1 << 16
-LONGEST_WAIT = 1.0
+LONGEST_WAIT = 0.25
 COUNT_EVERY = 0.1
+# A look at a disk that is full of files takes long itself; it may take so much of the supervisor's time.
+SHARE_FOR_LOOKS = 0.2
 
 
 class Ending(StrEnum):
@@ -27,6 +31,7 @@ class Ending(StrEnum):
     EXITED = "exited"
     TIMEOUT = "timeout"
     PROCESSES = "processes"
+    DISK = "disk"
     CANCELLED = "cancelled"
     ABANDONED = "abandoned"
 
@@ -75,6 +80,7 @@ class Watch:
         life: int,
         child: WaitingChild,
         limits: Mapping[str, Any],
+        room: Path,
         *,
         counts_processes: bool,
     ) -> None:
@@ -86,6 +92,9 @@ class Watch:
         self._processes = limits["processes"]
         self._counts = counts_processes
         self._count_at = 0.0
+        self._room = room
+        self._scratch = {"most_bytes": limits["scratch_bytes"], "most_files": limits["scratch_files"]}
+        self._look_at = 0.0
         self._child_fd = os.pidfd_open(child.pid)
         self._reasons = {
             connection.fileno(): Ending.CANCELLED,
@@ -110,6 +119,8 @@ class Watch:
                     return self._reasons[fd]
             if self._counts and self._has_too_many():
                 return Ending.PROCESSES
+            if self._holds_too_much(started):
+                return Ending.DISK
 
     def close(self) -> None:
         """Forward what is left in the pipes: nothing that could write to them is alive any more."""
@@ -130,4 +141,14 @@ class Watch:
         if now < self._count_at:
             return False
         self._count_at = now + COUNT_EVERY
-        return any(islice(descendants(os.getpid()), self._processes, None))
+        return any(islice(descendants(own_pid()), self._processes, None))
+
+    def _holds_too_much(self, started: float) -> bool:
+        """Not before a call has lasted for a while: most never get here."""
+        now = time.monotonic()
+        if now < max(self._look_at, started + LONGEST_WAIT):
+            return False
+        too_much = exceeds(self._room, **self._scratch)
+        took = time.monotonic() - now
+        self._look_at = now + max(LONGEST_WAIT, took / SHARE_FOR_LOOKS)
+        return too_much

@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 from . import linux
 from .confine import Confinement
 from .containment import descendants
-from .levels import EVERY_GUARD, Guard
+from .levels import Guard
 from .probes import Findings, probe, raise_open_files
 from .rehearsal import rehearse
 from .scratch import remove_tree
@@ -165,9 +165,9 @@ class ForkServer:
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Serve until stdin ends. Arguments: the settings as JSON (see `forkserver._settings`)."""
+    """Serve until stdin ends. Arguments: the settings as JSON (see `launch._settings`)."""
     settings: dict[str, Any] = json.loads(arguments[0])
-    _die_with(settings["server_pid"])
+    _die_with(settings["parent_pid"])
     signal.signal(signal.SIGALRM, _out_of_time)
     raise_open_files()
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
@@ -187,7 +187,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         requests=requests,
         base=base,
         idle=settings["idle"],
-        confinement=Confinement.prepare(findings.level.on),
+        confinement=Confinement.prepare(findings.level.on, settings["readable"]),
         namespaces=findings.namespaces,
     )
     try:
@@ -225,12 +225,12 @@ def _serve(server: ForkServer) -> None:
                 server.kill(int(line))
 
 
-def _die_with(server_pid: int) -> None:
+def _die_with(parent_pid: int) -> None:
     """End when the server does, even if a process of its own still holds our stdin open."""
     signal.signal(signal.SIGTERM, _leave_now)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     linux.die_with_parent(signal.SIGTERM)
-    if os.getppid() != server_pid:
+    if os.getppid() != parent_pid:
         sys.exit(0)
 
 
@@ -252,6 +252,6 @@ def _warm_up(preload: Sequence[str]) -> None:
 
 def _tell(findings: Findings) -> None:
     level = findings.level
-    told = {"on": sorted(level.on & EVERY_GUARD), "off": dict(level.off), "landlock_abi": level.landlock_abi}
+    told = {"on": sorted(level.on), "off": dict(level.off), "landlock_abi": level.landlock_abi}
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()

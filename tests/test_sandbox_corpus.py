@@ -41,6 +41,19 @@ def error(text: str) -> str:
 
 E, S, T = Outcome.ERROR, Outcome.SUCCESS, Outcome.TIMEOUT
 TIMED_OUT = error("timed out after 1 s")
+SMALL_DISK = Limits(seconds=60, scratch_bytes=8 << 20)
+HELD_TOO_MUCH = error("ended because it held more than 8 MiB or 20,000 files in its scratch directory")
+FILL = """
+import itertools, os, time
+def bad():
+    held = []
+    for n in itertools.count():
+        held.append(open(str(n), "wb"))
+        held[-1].write(bytes(1 << 22))
+        held[-1].flush()
+        %s
+        time.sleep(0.01)
+"""
 CORPUS = [
     Bad("raises", "def bad(): raise ValueError('no such row')", E, error("ValueError: no such row")),
     Bad("raises with a long text", "def bad(): raise ValueError('x' * 9000)", E, error("ValueError: x{900,970}…")),
@@ -225,6 +238,22 @@ CORPUS = [
         E,
         error(r"OSError: \[Errno 27\] File too large"),
         Limits(seconds=60, file_bytes=8 << 20),
+    ),
+    Bad("fills the disk", FILL % "", E, HELD_TOO_MUCH, SMALL_DISK),
+    Bad("fills the disk with files that it removes", FILL % "os.remove(str(n))", E, HELD_TOO_MUCH, SMALL_DISK),
+    Bad(
+        "fills a directory that it made unreadable",
+        "import os\nos.mkdir('d')\nos.chdir('d')\nos.chmod('.', 0o300)" + FILL % "",
+        E,
+        HELD_TOO_MUCH,
+        SMALL_DISK,
+    ),
+    Bad(
+        "makes too many files",
+        "from itertools import count\ndef bad():\n    for n in count(): open(str(n), 'w').close()",
+        E,
+        error("ended because it held more than 256 MiB or 500 files in its scratch directory"),
+        Limits(seconds=60, scratch_files=500),
     ),
     Bad(
         "makes its scratch directory hard to remove",

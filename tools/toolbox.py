@@ -16,7 +16,7 @@ from engine.plan import PlannedCall
 from engine.ports import CallTool, OnOutput
 from engine.specs import Outcome, ToolResult
 from sandbox.forkserver import ForkServerSandbox, Pool
-from sandbox.levels import Level
+from sandbox.levels import STRICT, Guard, Level
 from sandbox.specs import Limits, Network, SandboxCall, SandboxResult, SandboxUnavailable
 from tools.models import Tool, ToolType
 from tools.redaction import Redactor
@@ -43,6 +43,13 @@ class CannotEquip(Exception):
     """A call cannot be given what it needs; the text says why and what to do."""
 
 
+REQUIRED: Mapping[str, frozenset[Guard]] = {
+    "auto": frozenset(),
+    "strict": STRICT,
+    "bwrap": frozenset({Guard.BUBBLEWRAP, Guard.SYSTEM_CALLS}),
+}
+"""What `ADE_SANDBOX` asks for: without these guards no tool is run, and a worker does not start."""
+
 _sandboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, ForkServerSandbox] = WeakKeyDictionary()
 
 
@@ -50,7 +57,9 @@ def sandbox() -> ForkServerSandbox:
     """The sandbox of this event loop, shared by runs and the Test tab."""
     loop = asyncio.get_running_loop()
     if loop not in _sandboxes:
-        _sandboxes[loop] = ForkServerSandbox()
+        _sandboxes[loop] = ForkServerSandbox(
+            required=REQUIRED[settings.ADE_SANDBOX], shared_paths=settings.ADE_TOOL_PATHS
+        )
     return _sandboxes[loop]
 
 
