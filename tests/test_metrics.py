@@ -41,6 +41,7 @@ from llms.testing import ScriptedClient, asks_for, says
 from runs import observing
 from runs.database import in_database
 from runs.dispatch import start_run
+from runs.follow import follow
 from runs.gauges import StoredGauges
 from runs.metrics import note_lag, runs_under_way
 from runs.models import Run
@@ -72,7 +73,7 @@ def _find(families: Iterable[Metric], name: str, labels: dict[str, str]) -> floa
 def grows(name: str, by: float, **labels: str) -> Iterator[None]:
     before = value(name, **labels)
     yield
-    assert value(name, **labels) - before == by, name
+    assert value(name, **labels) - before == pytest.approx(by), name
 
 
 async def send(agent: Agent, text: str = "Hello") -> Run:
@@ -170,11 +171,28 @@ async def test_a_run_left_in_the_middle_is_counted_where_it_goes_on() -> None:
 
 
 async def test_a_follower_tells_how_late_live_events_are_and_counts_no_replay() -> None:
-    agent = await in_database(make_agent)
-    async with working(ScriptedClient(says("Done."))):
-        run = await ended((await send(agent)).pk)
+    go = asyncio.Event()
+
+    async def call(planned: PlannedCall, on_output: OnOutput) -> ToolResult:
+        await go.wait()
+        return ToolResult(planned.call.id, Outcome.SUCCESS, "ok")
+
+    agent = await in_database(make_agent, ("wait", True))
+    before = value("tandem_event_lag_seconds_count")
+    async with working(ScriptedClient(asks_for("wait"), says("Done.")), ToolboxDouble(call)):
+        run = await send(agent)
+        live: list[str] = []
+        async for news in follow(run.pk):
+            live += [event.type for event in news.events if go.is_set()]
+            if "call.started" in [event.type for event in news.events]:
+                go.set()
+    assert "call.ended" in live
+    assert value("tandem_event_lag_seconds_count") - before >= len(live)
     with grows("tandem_event_lag_seconds_count", 0):
         await ended(run.pk)
+
+
+def test_the_lag_of_an_event_is_the_time_from_its_own_time_to_its_handing_over() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     with grows("tandem_event_lag_seconds_sum", 2.0), grows("tandem_event_lag_seconds_count", 1):
         note_lag(at, at + timedelta(seconds=2))
@@ -362,7 +380,7 @@ async def test_an_endpoint_without_the_exporter_is_a_problem_that_says_what_to_i
 ) -> None:
     settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(ImproperlyConfigured, match="requirements-otel.txt"):
+    with pytest.raises(ImproperlyConfigured, match=r"requirements-otel\.txt"):
         async with tracing():
             pass
 
