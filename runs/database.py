@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -24,6 +26,9 @@ _THREAD_COUNT = 4
 # Between two attempts while the database is away, in seconds.
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 2.0
+# A connection that was used so short a time ago is taken to be there still.
+_TRUSTED_SECONDS = 0.25
+_mine = threading.local()
 _THREADS = ThreadPoolExecutor(max_workers=_THREAD_COUNT, thread_name_prefix="database")
 
 
@@ -57,9 +62,17 @@ def is_away(error: BaseException) -> bool:
 
 
 def _call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    if connection.errors_occurred and not connection.in_atomic_block:
-        connection.close()
+    if not connection.in_atomic_block:
+        _look_after_connection()
+    _mine.used_at = time.monotonic()
     return function(*args, **kwargs)
+
+
+def _look_after_connection() -> None:
+    """A connection from before a restart of the database is found out now, not by the question that comes next."""
+    is_old = time.monotonic() - getattr(_mine, "used_at", 0.0) > _TRUSTED_SECONDS
+    if connection.errors_occurred or (is_old and connection.connection is not None and not connection.is_usable()):
+        connection.close()
 
 
 def close_connections() -> None:

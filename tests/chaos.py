@@ -68,7 +68,9 @@ class Setting:
         headers = {"Authorization": f"Bearer {self.server.api_key}"}
         with httpx.Client(base_url=self.server.url, headers=headers, timeout=60, trust_env=False) as client:
             answer = client.request(method, path, json=body or None)
-        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}\n" + "\n".join(
+            self.server.printed[-80:]
+        )
         return answer.json()
 
 
