@@ -41,6 +41,7 @@ def test_the_pages_are_in_the_rail_for_who_has_signed_in_and_obey_the_policy(pat
     assert Client().get(path).status_code == 302
     html = text_of(browser.get(path))
     assert f'class="rail-item" href="{path}" aria-current="page"' in html
+    assert "autofocus" not in html
     assert forbidden_in(html) == []
 
 

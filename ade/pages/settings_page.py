@@ -148,6 +148,7 @@ def _password_form(person: Person, request: PageRequest | None = None) -> SetPas
     form = kind(person, request.POST if request else None)
     for field in form.fields.values():
         field.widget.attrs["class"] = "form-control"
+        field.widget.attrs.pop("autofocus", None)  # it stands in the middle of a page
     return form
 
 
