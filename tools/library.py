@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -66,6 +67,15 @@ def create_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) ->
             return _insert(actor, {**given, **derived})
     except IntegrityError as error:  # somebody else was a moment earlier
         raise _name_taken(derived["name"]) from error
+
+
+def draft_tool(*, source_code: str, fields: Mapping[str, Any]) -> Tool:
+    """The tool that `create_tool` would make, stored nowhere; its name may be in use. Raises ToolProblem."""
+    given = {**fields, "source_code": source_code}
+    tool = Tool()
+    assign(tool, _known({**given, **_derive(given, before=None)}))
+    _check(partial(tool.full_clean, validate_unique=False))
+    return tool
 
 
 def upsert_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) -> tuple[Tool, bool]:

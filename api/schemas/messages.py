@@ -64,7 +64,7 @@ def tool_returns(row: Message) -> list[Wire]:
     """One tool_return_message with all returns of the batch, in the model's order (rule 3.6)."""
     if not row.returns:
         return []
-    returns = [_return(each) for each in row.returns]
+    returns = [wire_return(each) for each in row.returns]
     first = returns[0]
     singles = {key: first[key] for key in ("tool_return", "status", "tool_call_id", "stdout", "stderr")}
     facts = {**singles, "tool_returns": returns, "name": row.returns[0]["name"]}
@@ -122,7 +122,7 @@ def _message(row: Message, kind: str, place: int, facts: Mapping[str, Any]) -> W
     }
 
 
-def _return(returned: Mapping[str, Any]) -> Wire:
+def wire_return(returned: Mapping[str, Any]) -> Wire:
     """One return. Letta knows success and error only; `outcome` says which error (rule 3.5)."""
     return {
         "type": "tool",
