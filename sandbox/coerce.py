@@ -61,10 +61,12 @@ def to_record(value: Any) -> Any:
 def bind(
     function: Callable[..., Any], arguments: Mapping[str, Any], agent_state: Mapping[str, Any] | None
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Positional and keyword arguments for the call. Missing ones are left to the function's defaults."""
+    """Positional and keyword arguments for the call. Missing ones are left to the function's defaults; one that may be
+    None and has no default is None, since models may leave it out."""
     parameters = inspect.signature(function).parameters
     hints = _hints(function)
     given = {name: coerce(value, hints.get(name)) for name, value in arguments.items()}
+    given = {name: None for name in parameters if _may_be_left_out(parameters[name], hints.get(name))} | given
     if AGENT_STATE in parameters:
         given[AGENT_STATE] = None if agent_state is None else to_record(agent_state)
     positional = []
@@ -82,6 +84,13 @@ def coerce(value: Any, hint: Any) -> Any:
     if origin is not None:
         return _coerce_generic(value, origin, typing.get_args(hint))
     return _coerce_class(value, hint) if isinstance(hint, type) else value
+
+
+def _may_be_left_out(parameter: inspect.Parameter, hint: Any) -> bool:
+    if parameter.default is not parameter.empty or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        return False
+    is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return is_union and types.NoneType in typing.get_args(hint)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

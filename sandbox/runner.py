@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 import types
+import typing
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -19,6 +20,11 @@ from .values import escape_surrogates, to_text
 MODULE = "tool"
 FILE = "<tool>"
 ERROR_CHARS = 1000
+# Known to every tool: older clients send a function's source without the imports above it.
+ANNOTATION_NAMES = (
+    "Annotated", "Any", "Callable", "Dict", "FrozenSet", "Iterable", "List", "Literal", "Mapping", "Optional", "Sequence",
+    "Set", "Tuple", "Type", "TypedDict", "Union",
+)  # fmt: skip
 TRACEBACK_LINES = 12
 
 
@@ -52,6 +58,7 @@ def _load(source: str, name: str) -> Callable[..., Any]:
     """Execute the source as a module of its own and find the function."""
     module = types.ModuleType(MODULE)
     module.__file__ = FILE
+    module.__dict__.update({known: getattr(typing, known) for known in ANNOTATION_NAMES})
     sys.modules[MODULE] = module
     linecache.cache[FILE] = (len(source), None, source.splitlines(keepends=True), FILE)
     exec(compile(source, FILE, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the sandbox's purpose

@@ -8,9 +8,11 @@ import decimal
 import enum
 import os
 import struct
+import sys
 import uuid
 from pathlib import Path
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Annotated, Any, Optional
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -19,6 +21,7 @@ from sandbox.coerce import Record, bind, coerce
 from sandbox.levels import EVERY_GUARD, Guard, Level
 from sandbox.outcomes import Ended, Told, result_of
 from sandbox.report import WORD_BYTES, ReportMemory
+from sandbox.runner import outcome_of
 from sandbox.scratch import PREFIX, Base, Room, remove_tree
 from sandbox.seccomp import build_filter, build_network_filter
 from sandbox.specs import Limits, Network, Outcome
@@ -86,6 +89,29 @@ def test_missing_arguments_are_left_to_the_defaults_and_positional_ones_are_foun
     def tool(a: int, /, b: int = 2, *, c: int = 3) -> None: ...
 
     assert bind(tool, {"a": "1", "c": 5}, None) == ([1], {"c": 5})
+
+
+def test_what_may_be_none_and_was_left_out_is_none() -> None:
+    def tool(
+        a: int | None,
+        b: Optional[str],  # noqa: UP045 - as people write it too
+        c: int | None = 5,
+        *,
+        d: Annotated[int | None, "x"],
+        e: int = 1,
+    ) -> None: ...
+
+    assert bind(tool, {"a": "1"}, None) == ([], {"a": 1, "b": None, "d": None})
+    assert bind(tool, {}, None)[1] == {"a": None, "b": None, "d": None}
+
+
+def test_a_source_without_the_imports_of_its_annotations_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tool", ModuleType("tool"))
+    sent = "def tool(words: List[str], least: Optional[int], how: Union[int, str] = 1) -> Dict[str, Any]: return [words, least]"
+    asked = {"source": sent, "function": "tool", "arguments": {"words": ["a"]}, "agent_state": None}
+    assert outcome_of(asked) == (True, b'[["a"], null]')
+    own = {**asked, "source": "Optional = 3\ndef tool(words): return Optional"}
+    assert outcome_of(own) == (True, b"3")
 
 
 def test_a_parameter_named_agent_state_gets_the_agents_state() -> None:
