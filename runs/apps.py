@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class RunsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "runs"
+
+    def ready(self) -> None:
+        from runs.equipping import equip
+        from tools.toolbox import EQUIPPERS
+
+        EQUIPPERS.append(equip)

@@ -14,9 +14,12 @@ from django.test import AsyncClient
 from pytest_django import Settings
 
 from access.models import Person
-from tests.pages import a_tool, htmx, seed_actor, text_of
+from agents.models import Agent
+from agents.variables import set_variable
+from tests.pages import a_tool, an_agent, htmx, seed_actor, text_of
 from tools import toolbox
 from tools.library import create_tool
+from tools.models import Tool
 from tools.trial import try_tool
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,3 +130,42 @@ async def test_who_leaves_stops_the_tool(tmp_path: Path, settings: Settings) -> 
         # The lock is free, so the process that held it is gone.
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     await toolbox.sandbox().close()
+
+
+KNOW = '''def know(agent_state) -> str:
+    """Tell what is known."""
+    import os
+    print("token", os.environ.get("TOKEN"))
+    return f"{agent_state and agent_state.name}: {os.environ.get('TOKEN')}, {os.environ.get('REGION')}"
+'''
+
+
+def _lent() -> tuple[Tool, Agent]:
+    tool = create_tool(seed_actor(), source_code=KNOW, fields={})
+    agent = an_agent("Librarian", tool)
+    set_variable(seed_actor(), agent, "TOKEN", "s3cret-value")
+    set_variable(seed_actor(), agent, "REGION", "north", is_secret=False)
+    return tool, agent
+
+
+async def test_a_trial_may_use_the_variables_of_an_agent_that_has_the_tool() -> None:
+    tool, agent = await sync_to_async(_lent)()
+    browser = await _browser()
+    path = f"/tools/{tool.pk}/test/"
+    alone = text_of(await browser.post(path, {"agent_id": ""}, headers=htmx("tool-body")))
+    assert "None: None, None" in alone
+    lent = text_of(await browser.post(path, {"agent_id": agent.pk}, headers=htmx("tool-body")))
+    assert "Librarian: •••, north" in lent
+    assert "token •••" in lent
+    assert "s3cret" not in lent
+    assert f'value="{agent.pk}" selected' in lent
+    await toolbox.sandbox().close()
+
+
+async def test_an_agent_without_the_tool_lends_nothing() -> None:
+    tool, _ = await sync_to_async(_lent)()
+    other = await sync_to_async(an_agent)("Other")
+    browser = await _browser()
+    refused = await browser.post(f"/tools/{tool.pk}/test/", {"agent_id": other.pk}, headers=htmx("tool-body"))
+    assert refused.status_code == 422
+    assert "no longer has this tool" in text_of(refused)

@@ -15,13 +15,16 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import JsonLexer
 
 from access.replies import PageRequest, show, wants_part
-from tools.forms import SourceForm, ToolExecutionForm
+from sandbox.requirements import read_json
+from tools.forms import DependenciesForm, SourceForm, ToolExecutionForm
 from tools.models import Tool, ToolType
+from tools.sandboxes import environments
 from tools.static_check import inspect_source
 from tools.trial_form import fields_of
 
-TABS = {"code": "Code", "schema": "Schema", "test": "Test", "settings": "Settings"}
+TABS = {"code": "Code", "schema": "Schema", "test": "Test", "dependencies": "Dependencies", "settings": "Settings"}
 DRAWER = "drawer-body"
+MOST_LENDERS = 500
 
 
 def show_tool(
@@ -54,16 +57,31 @@ def tool_context(request: PageRequest, tool: Tool, tab: str) -> dict[str, Any]:
         case "schema":
             context |= schema_context(tool)
         case "test":
-            context["fields"] = fields_of(tool.parameters, {})
+            context |= {"fields": fields_of(tool.parameters, {}), "lenders": lenders_of(tool)}
+        case "dependencies":
+            context |= dependencies_context(tool)
         case _:
             context |= {"form": ToolExecutionForm(instance=tool), "findings": inspect_source(tool.source_code)}
     return context
+
+
+def dependencies_context(tool: Tool) -> dict[str, Any]:
+    """The packages that the tool asks for, and how it stands with the environment that has them."""
+    requirements = read_json(tool.pip_requirements)
+    lines = "\n".join(one.line for one in requirements)
+    standing = environments().standing(requirements) if requirements else None
+    return {"form": DependenciesForm(initial={"requirements": lines}), "standing": standing}
 
 
 def schema_context(tool: Tool) -> dict[str, Any]:
     """The schema as text, and highlighted with CSS classes."""
     text = json.dumps(tool.json_schema, indent=2, ensure_ascii=False)
     return {"schema": text, "schema_html": highlight_json(text)}
+
+
+def lenders_of(tool: Tool) -> list[tuple[str, str]]:
+    """The agents, (id, name), whose variables a trial of the tool may use: those that have it."""
+    return list(tool.agents.order_by("name").values_list("pk", "name")[:MOST_LENDERS])
 
 
 def highlight_json(text: str) -> SafeString:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
@@ -16,10 +14,12 @@ from engine.plan import PlannedCall
 from engine.ports import CallTool, OnOutput
 from engine.specs import Outcome, ToolResult
 from sandbox.forkserver import ForkServerSandbox, Pool
-from sandbox.levels import STRICT, Guard, Level
-from sandbox.specs import Limits, Network, SandboxCall, SandboxResult, SandboxUnavailable
+from sandbox.levels import Level
+from sandbox.requirements import read_json
+from sandbox.specs import Limits, Network, OutputStream, SandboxCall, SandboxResult, SandboxUnavailable
 from tools.models import Tool, ToolType
 from tools.redaction import Redactor
+from tools.sandboxes import all_sandboxes, sandboxes
 
 log = logging.getLogger(__name__)
 
@@ -39,28 +39,17 @@ Equip = Callable[[str, str], Awaitable[Equipment]]
 """The equipment of an agent's call of a tool, by their ids. Raises Tool.DoesNotExist, CannotEquip."""
 
 
+# What gives calls their equipment; whoever knows agents adds it when the server starts, for the Test tab.
+EQUIPPERS: list[Equip] = []
+
+
 class CannotEquip(Exception):
     """A call cannot be given what it needs; the text says why and what to do."""
 
 
-REQUIRED: Mapping[str, frozenset[Guard]] = {
-    "auto": frozenset(),
-    "strict": STRICT,
-    "bwrap": frozenset({Guard.BUBBLEWRAP, Guard.SYSTEM_CALLS}),
-}
-"""What `ADE_SANDBOX` asks for: without these guards no tool is run, and a worker does not start."""
-
-_sandboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, ForkServerSandbox] = WeakKeyDictionary()
-
-
 def sandbox() -> ForkServerSandbox:
-    """The sandbox of this event loop, shared by runs and the Test tab."""
-    loop = asyncio.get_running_loop()
-    if loop not in _sandboxes:
-        _sandboxes[loop] = ForkServerSandbox(
-            required=REQUIRED[settings.ADE_SANDBOX], shared_paths=settings.ADE_TOOL_PATHS
-        )
-    return _sandboxes[loop]
+    """The usual sandbox of this event loop: that of tools without packages of their own."""
+    return sandboxes().usual
 
 
 def sandbox_level() -> Level:
@@ -70,7 +59,7 @@ def sandbox_level() -> Level:
 
 def sandbox_pools() -> list[Pool]:
     """The sandboxes of this process as they are now."""
-    return [box.pool for box in list(_sandboxes.values())]
+    return [pool for boxes in all_sandboxes() for pool in boxes.pools()]
 
 
 async def run_source(
@@ -78,10 +67,9 @@ async def run_source(
 ) -> SandboxResult:
     """Run a custom tool's source with arguments that fit its schema, outside any agent unless there is `equipment`.
 
+    Packages that it asks for are installed before, which is told as its stderr; they do not count against its time.
     Secret values are masked in whatever comes of it. Raises SandboxUnavailable.
     """
-    box = sandbox()
-    await box.start()
     given = equipment or Equipment(tool)
     redactor = Redactor(given.secrets)
     call = SandboxCall(
@@ -98,14 +86,22 @@ async def run_source(
         environment=given.environment,
         agent_state=given.agent_state,
     )
+    progress: list[str] = []
     with redactor.listening(on_output) as listen:
-        result = await box.run(call, listen)
+
+        def tell(line: str) -> None:
+            progress.append(f"{line}\n")
+            if listen is not None:
+                listen(OutputStream.STDERR, progress[-1])
+
+        async with sandboxes().lend(read_json(tool.pip_requirements), tell) as box:
+            result = await box.run(call, listen)
     return replace(
         result,
         text=redactor.clean(result.text),
         full_text=redactor.clean(result.full_text),
         stdout=redactor.clean(result.stdout),
-        stderr=redactor.clean(result.stderr),
+        stderr=redactor.clean("".join(progress) + result.stderr),
     )
 
 
@@ -143,7 +139,7 @@ class Toolbox:
 
     async def close(self) -> None:
         """End everything that still runs."""
-        await sandbox().close()
+        await sandboxes().close()
 
     def of_agent(self, agent_id: str) -> CallTool:
         """How this agent's calls are run: one planned call to its result. Only cancellation is raised."""

@@ -20,6 +20,7 @@ from sandbox.specs import SandboxResult, SandboxUnavailable
 from tools import toolbox
 from tools.models import Tool
 from tools.pages import show_tool
+from tools.toolbox import EQUIPPERS, CannotEquip, Equipment
 from tools.trial_form import ArgumentField, arguments_text, fields_of
 
 MOST_AT_ONCE = 16
@@ -65,11 +66,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the form asks: this tool, with these fields, so many times."""
+    """What the form asks: this tool, with these fields, so many times, as a call of this agent ("" for none)."""
 
     tool: Tool
     fields: list[ArgumentField]
     times: int
+    agent_id: str = ""
 
 
 @require_POST
@@ -78,7 +80,8 @@ async def run(request: PageRequest, tool_id: str) -> HttpResponseBase:
     tool = await Tool.objects.filter(pk=tool_id).afirst()
     if tool is None:
         raise Http404(tool_id)
-    asked = Asked(tool, fields_of(tool.parameters, request.POST), _times(request.POST.get("times", "")))
+    fields, times = fields_of(tool.parameters, request.POST), _times(request.POST.get("times", ""))
+    asked = Asked(tool, fields, times, request.POST.get("agent_id", ""))
     if LIVE in request.headers.get("Accept", ""):
         return StreamingHttpResponse(_live(request, asked), content_type=LIVE)
     return await _show(request, asked, await _outcome(asked, None))
@@ -89,7 +92,7 @@ def _times(text: str) -> int:
 
 
 async def _show(request: PageRequest, asked: Asked, outcome: dict[str, Any]) -> HttpResponse:
-    bound = {"fields": asked.fields, "times": asked.times, **outcome}
+    bound = {"fields": asked.fields, "times": asked.times, "agent_id": asked.agent_id, **outcome}
     status = 422 if "problem" in outcome else 200
     return await sync_to_async(show_tool)(request, asked.tool, "test", bound, status=status)
 
@@ -120,19 +123,35 @@ async def _outcome(asked: Asked, on_piece: OnPiece | None) -> dict[str, Any]:
         return {"problem": checked.message}
     outcome: dict[str, Any] = {}
     try:
-        outcome["trial"] = await try_tool(asked.tool, checked.values, asked.times, on_piece)
-    except* SandboxUnavailable as group:
+        equipment = await _equipment(asked)
+        outcome["trial"] = await try_tool(asked.tool, checked.values, asked.times, on_piece, equipment)
+    except* (SandboxUnavailable, CannotEquip) as group:
         outcome["problem"] = str(group.exceptions[0])
     return outcome
 
 
-async def try_tool(tool: Tool, arguments: Mapping[str, Any], times: int, on_piece: OnPiece | None = None) -> Trial:
+async def _equipment(asked: Asked) -> Equipment:
+    """What the chosen agent gives its calls of the tool. Raises CannotEquip."""
+    if not asked.agent_id:
+        return Equipment(asked.tool)
+    if not await asked.tool.agents.filter(pk=asked.agent_id).aexists():
+        raise CannotEquip("The agent that was chosen no longer has this tool. Choose another, or none.")
+    return await EQUIPPERS[0](asked.agent_id, asked.tool.pk)
+
+
+async def try_tool(
+    tool: Tool,
+    arguments: Mapping[str, Any],
+    times: int,
+    on_piece: OnPiece | None = None,
+    equipment: Equipment | None = None,
+) -> Trial:
     """Run the tool so many times at once. Caps and lock groups do not apply: the point is to see calls overlap."""
     begun = time.monotonic()
 
     async def run_once(number: int) -> TrialRun:
         started = time.monotonic() - begun
-        result = await toolbox.run_source(tool, arguments, partial(on_piece, number) if on_piece else None)
+        result = await toolbox.run_source(tool, arguments, partial(on_piece, number) if on_piece else None, equipment)
         return TrialRun(number, started, time.monotonic() - begun, result)
 
     async with asyncio.TaskGroup() as group:
