@@ -187,8 +187,7 @@ def _store(run_id: str, epoch: int, entries: list[Entry]) -> bool:
         ]
     )
     results = {result.call_id: result for entry in entries for result in entry.results}
-    for row in events:
-        project(run_id, row.at, row.event, results)
+    project(run_id, [(row.at, row.event) for row in events], results)
     return True
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import assert_never
 
 from django.db.models import F, Max
 from django.utils import timezone
@@ -27,14 +26,55 @@ from engine.events import (
 )
 from engine.ids import new_id
 from engine.specs import CallState, Outcome, StopReason, ToolResult
+from runs.call_rows import CallRows
 from runs.models import Message, Run, Step, ToolCall
 from runs.summary import summarise
 
 Results = Mapping[str, ToolResult]
 
 
-def project(run_id: str, at: datetime, event: Event, results: Results) -> None:
-    """Apply one fact. `results` has the full texts of the calls that end, by call id."""
+def project(run_id: str, rows: Iterable[tuple[datetime, Event]], results: Results) -> None:
+    """Apply facts in the order of the log. `results` has the full texts of the calls that end, by call id."""
+    calls = CallRows()
+    for at, event in rows:
+        if not _change_calls(calls, run_id, at, event, results):
+            calls.write()  # what follows reads the rows
+            _project(run_id, at, event)
+    calls.write()
+
+
+def _change_calls(calls: CallRows, run_id: str, at: datetime, event: Event, results: Results) -> bool:
+    """Note what the event changes in rows of calls; False for an event that is about more than those."""
+    match event:
+        case BatchPlanned():
+            for phase in event.phases:
+                for call in phase.calls:
+                    calls.change(call.id, run_id=run_id, phase=phase.index, mode=call.mode, reason=call.reason)
+        case CallQueued():
+            calls.change(event.call_id, state=CallState.QUEUED, queued_at=at)
+        case CallWaiting():
+            calls.change(event.call_id, state=CallState.WAITING, waits_for=event.reason)
+        case CallStarted():
+            calls.change(event.call_id, state=CallState.RUNNING, started_at=at, attempt=event.attempt)
+        case CallEnded():
+            result = results.get(event.call_id)
+            calls.change(
+                event.call_id,
+                state=event.outcome,
+                text=event.text,
+                full_text=result.full_text if result else "",
+                stdout=event.stdout,
+                stderr=event.stderr,
+                ended_at=at,
+            )
+        case CallOutput() | ModelRetried():
+            pass  # told by the log alone
+        case _:
+            return False
+    return True
+
+
+def _project(run_id: str, at: datetime, event: Event) -> None:
     match event:
         case RunStarted():
             _start_run(run_id, at)
@@ -43,18 +83,6 @@ def project(run_id: str, at: datetime, event: Event, results: Results) -> None:
             _open_step(run_id, at, event)
         case ModelResponded():
             _answer(run_id, at, event)
-        case BatchPlanned():
-            _plan(run_id, event)
-        case CallQueued():
-            ToolCall.objects.filter(pk=event.call_id).update(state=CallState.QUEUED, queued_at=at)
-        case CallWaiting():
-            ToolCall.objects.filter(pk=event.call_id).update(state=CallState.WAITING, waits_for=event.reason)
-        case CallStarted():
-            ToolCall.objects.filter(pk=event.call_id).update(
-                state=CallState.RUNNING, started_at=at, attempt=event.attempt
-            )
-        case CallEnded():
-            _end_call(at, event, results.get(event.call_id))
         case ApprovalRequested():
             _hold(event)
         case ApprovalDecided():
@@ -62,10 +90,8 @@ def project(run_id: str, at: datetime, event: Event, results: Results) -> None:
         case RunEnded():
             _close_batch(run_id, at, event.returns)
             _end_run(run_id, at, event)
-        case CallOutput() | ModelRetried():
-            pass  # told by the log alone
         case _:
-            assert_never(event)
+            raise AssertionError(f"{event.type} changes rows of calls only")
 
 
 def _start_run(run_id: str, at: datetime) -> None:
@@ -148,25 +174,6 @@ def _answer(run_id: str, at: datetime, event: ModelResponded) -> None:
 
 def _usage(event: ModelResponded | RunEnded) -> dict[str, int]:
     return {name: getattr(event.usage, name) for name in event.usage.__slots__}
-
-
-def _plan(run_id: str, event: BatchPlanned) -> None:
-    for phase in event.phases:
-        for call in phase.calls:
-            ToolCall.objects.filter(pk=call.id).update(
-                run_id=run_id, phase=phase.index, mode=call.mode, reason=call.reason
-            )
-
-
-def _end_call(at: datetime, event: CallEnded, result: ToolResult | None) -> None:
-    ToolCall.objects.filter(pk=event.call_id).update(
-        state=event.outcome,
-        text=event.text,
-        full_text=result.full_text if result else "",
-        stdout=event.stdout,
-        stderr=event.stderr,
-        ended_at=at,
-    )
 
 
 def _hold(event: ApprovalRequested) -> None:
