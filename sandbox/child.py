@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import site
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +86,9 @@ def _wait_and_run(
         signal.signal(signal.SIGINT, signal.default_int_handler)
         confine_first()
         connect_streams(*output, connection.detach())
+        if confinement.packages:
+            # Code of packages, which no process runs that is not confined.
+            site.addsitedir(confinement.packages)
         _rehearse(memory)
         with socket.socket(fileno=KEPT_FD) as connection:
             scratch, payload = receive_request(connection), receive_request(connection)

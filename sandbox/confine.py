@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from . import landlock, linux
@@ -35,15 +36,16 @@ DEVICES = ("/dev/null",)
 @dataclass(frozen=True, slots=True)
 class Confinement:
     """What the fork server knows before any call: which guards are on, the filter programs, and the places that every
-    tool can read, opened, with their Landlock rights."""
+    tool can read, opened, with their Landlock rights. `packages` is a directory whose .pth files are to be heeded."""
 
     on: frozenset[Guard]
     program: bytes
     network_programs: Mapping[Network, bytes]
     places: Sequence[tuple[int, int]]
+    packages: str = ""
 
     @classmethod
-    def prepare(cls, on: frozenset[Guard], readable: Sequence[str] = ()) -> Confinement:
+    def prepare(cls, on: frozenset[Guard], readable: Sequence[str] = (), packages: str = "") -> Confinement:
         """Build and open everything, once. `readable` are further places that tools can read."""
         program, networks = b"", {}
         if Guard.SYSTEM_CALLS in on:
@@ -52,7 +54,8 @@ class Confinement:
         if Guard.FILES in on:
             places += landlock.open_places([*READABLE, *python_paths(), *readable], landlock.READ_ONLY)
             places += landlock.open_places(DEVICES, landlock.DEVICE)
-        return cls(on, program, networks, places)
+        has_hooks = bool(packages) and any(Path(packages).glob("*.pth"))
+        return cls(on, program, networks, places, packages if has_hooks else "")
 
     def restrict_files(self, room: str, writable_paths: Sequence[str]) -> None:
         """Put this process under its own rules. They are never shared: a rule of one call would hold for the next."""

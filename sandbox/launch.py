@@ -135,7 +135,7 @@ def _settings(order: Order, base: Path, requests: int) -> str:
         "guards": sorted(order.guards),
         "preload": order.preload,
         "idle": order.idle,
-        "packages": None if order.packages is None else str(order.packages),
+        "packages": str(order.packages or ""),
         "readable": _own_places(order),
     }
     return json.dumps(settings)

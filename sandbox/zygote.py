@@ -173,6 +173,8 @@ def main(arguments: Sequence[str]) -> NoReturn:
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     _warm_up(settings["preload"])
+    if settings["packages"]:
+        sys.path.append(settings["packages"])
     base = Path(settings["base"])
     # Tools of a spare user pass through to their own directory; without one nobody but us may.
     base.chmod(0o711)
@@ -187,7 +189,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         requests=requests,
         base=base,
         idle=settings["idle"],
-        confinement=Confinement.prepare(findings.level.on, settings["readable"]),
+        confinement=Confinement.prepare(findings.level.on, settings["readable"], settings["packages"]),
         namespaces=findings.namespaces,
     )
     try:

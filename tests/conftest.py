@@ -11,7 +11,7 @@ import pytest
 
 from runs.database import close_connections
 
-pytest_plugins = ["tests.provider_fixtures", "tests.server_fixtures"]
+pytest_plugins = ["tests.provider_fixtures", "tests.server_fixtures", "tests.wheels"]
 
 
 def need(program: str, why: str) -> str:

@@ -19,7 +19,8 @@ from sandbox.specs import Limits, Network, Outcome, SandboxUnavailable
 from tests.conftest import need
 from tests.sandboxes import call_of, eventually, processes_of_calls
 from tests.test_sandbox_corpus import CORPUS, Bad
-from tools.toolbox import REQUIRED, sandbox
+from tools.sandboxes import REQUIRED
+from tools.toolbox import sandbox
 
 READ = "def tool(path):\n    with open(path, 'rb') as file: return len(file.read())"
 LIST = "import os\ndef tool(path): return os.listdir(path)"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from sandbox.requirements import RequirementProblem, read_lines
 from tools.models import NetworkAccess, Tool
 from tools.problems import Problem
 
@@ -105,6 +106,24 @@ class NewToolForm(SourceForm):
     """A tool from its source, and the one question that matters most."""
 
     enable_parallel_execution = forms.BooleanField(label="Enable parallel execution", required=False)
+
+
+class DependenciesForm(forms.Form):
+    """The Python packages of a tool, one a line. `requirements` is cleaned to what a tool keeps, None for none."""
+
+    use_required_attribute = False
+    requirements = LinesField(
+        rows=8,
+        label="Python packages",
+        help_text="One a line, as pip reads them: httpx>=0.27,<1. A tool with packages of its own has these and no others.",
+        attrs={"class": "form-control mono", "spellcheck": "false", "placeholder": "httpx>=0.27"},
+    )
+
+    def clean_requirements(self) -> list[dict[str, str | None]] | None:
+        try:
+            return [one.as_json() for one in read_lines(self.cleaned_data["requirements"])] or None
+        except RequirementProblem as problem:
+            raise forms.ValidationError(str(problem)) from problem
 
 
 SWITCHES: Mapping[str, tuple[str, str]] = {

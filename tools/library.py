@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from access import activity
 from access.activity import Actor
 from access.changes import assign, explain, save_changes
+from sandbox.requirements import RequirementProblem, read_json
 from tools.models import Tool
 from tools.problems import Problem, SourceError
 from tools.source import ToolSource, read_source
@@ -154,7 +155,13 @@ def _known(given: Mapping[str, Any]) -> dict[str, Any]:
     unknown = given.keys() - CHANGEABLE - {"name"}
     if unknown:
         raise ToolProblem(f"A tool has no field {', '.join(sorted(unknown))}.")
-    return dict(given)
+    if given.get("pip_requirements") is None:
+        return dict(given)
+    try:
+        requirements = read_json(given["pip_requirements"])
+    except RequirementProblem as problem:
+        raise ToolProblem(f"pip_requirements: {problem}") from problem
+    return {**given, "pip_requirements": [one.as_json() for one in requirements]}
 
 
 def _derive(given: Mapping[str, Any], before: Tool | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tools import trial, views
+from tools import dependencies, trial, views
 
 app_name = "tools"
 urlpatterns = [
@@ -12,6 +12,9 @@ urlpatterns = [
     path("<str:tool_id>/switch/<str:field>/", views.switch, name="switch"),
     path("<str:tool_id>/source/", views.save_source, name="source"),
     path("<str:tool_id>/settings/", views.save_settings, name="settings"),
+    path("<str:tool_id>/dependencies/", dependencies.save, name="dependencies"),
+    path("<str:tool_id>/environment/", dependencies.environment, name="environment"),
+    path("<str:tool_id>/environment/build/", dependencies.build, name="build"),
     path("<str:tool_id>/test/", trial.run, name="test"),
     path("<str:tool_id>/delete/", views.delete, name="delete"),
 ]
