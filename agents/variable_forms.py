@@ -29,7 +29,6 @@ class VariableForm(forms.Form):
     use_required_attribute = False
     value = forms.CharField(
         strip=False,
-        required=False,
         widget=ValueArea(
             attrs={"class": "form-control mono", "rows": 2, "autocomplete": "off", "spellcheck": "false"},
         ),
@@ -39,6 +38,7 @@ class VariableForm(forms.Form):
     def __init__(self, data: Mapping[str, Any] | None = None, *, was_secret: bool = False, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self.was_secret = was_secret
+        self.fields["value"].required = not was_secret
         area = self.fields["value"].widget
         assert isinstance(area, ValueArea)
         area.is_secret = was_secret or bool(data and data.get("is_secret"))
@@ -64,12 +64,6 @@ class NewVariableForm(VariableForm):
         label="Name", max_length=200, widget=text_input("API_TOKEN", spellcheck="false", autocapitalize="off")
     )
     field_order = ("key", "value", "is_secret")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("is_secret") and not cleaned.get("value"):
-            self.add_error("value", "Write the value that is to be kept secret.")
-        return cleaned
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,14 @@ def test_a_refused_variable_keeps_what_was_typed_but_echoes_no_secret(browser: C
     assert environment_of(agent.pk).values == {"A": "kept"}
 
 
+def test_a_new_variable_needs_a_value(browser: Client) -> None:
+    agent = an_agent()
+    refused = browser.post(f"/agents/{agent.pk}/variables/", {"key": "A", "value": "", "is_secret": "on"})
+    assert refused.status_code == 422
+    assert "This field is required." in text_of(refused)
+    assert environment_of(agent.pk).values == {}
+
+
 def test_a_value_of_another_key_says_what_to_do_and_can_be_set_anew(browser: Client, settings: object) -> None:
     agent = an_agent()
     set_variable(seed_actor(), agent, "REGION", "north", is_secret=False)
