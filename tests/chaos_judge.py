@@ -1,5 +1,6 @@
 """Judges runs by their rows, in the environment of the server that has them. Reads [[run id, id of the agent's next run,
-{"begun": n, "done": n}], ...] and prints what is wrong with them, as a JSON list of sentences."""
+{"begun": n, "done": n}], ...] and prints {"wrong": sentences, "pauses": seconds}: what is wrong with them, and for how long
+each log stood still before another worker went on with it."""
 
 from __future__ import annotations
 
@@ -18,14 +19,23 @@ def main() -> None:
     """Run from the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ade.settings")
     django.setup()
-    print(
-        json.dumps([f"{run_id}: {wrong}" for run_id, *rest in json.load(sys.stdin) for wrong in _wrong(run_id, *rest)])
-    )
+    rounds = json.load(sys.stdin)
+    wrong = [f"{run_id}: {words}" for run_id, *rest in rounds for words in _wrong(run_id, *rest)]
+    print(json.dumps({"wrong": wrong, "pauses": [pause for run_id, *_ in rounds for pause in _pauses(run_id)]}))
+
+
+def _pauses(run_id: str) -> Iterator[float]:
+    from runs.follow import read_log
+
+    for before, row in pairwise(read_log(run_id)):
+        if row.type == "run.started":
+            yield (row.at - before.at).total_seconds()
 
 
 def _wrong(run_id: str, next_id: str, notes: dict[str, int]) -> Iterator[str]:
+    from runs.follow import read_log
     from runs.models import Run, ToolCall
-    from runs.reading import read_log, verdict_on
+    from runs.reading import verdict_on
 
     run = Run.objects.get(pk=run_id)
     rows = read_log(run_id)

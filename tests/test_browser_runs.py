@@ -60,8 +60,10 @@ def simulator(visitor: BrowserContext, server: TandemServer, agent_id: str) -> P
 
 def send(page: Page, text: str) -> str:
     """Send a message; the id of its run."""
+    box = page.get_by_label("Message", exact=True)
+    expect(box).to_be_visible()  # the conversation comes with it; before that there is nothing to count
     before = page.locator(".chat-run").count()
-    page.get_by_label("Message", exact=True).fill(text)
+    box.fill(text)
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator(".chat-run")).to_have_count(before + 1)
     run_id = page.locator(".chat-run").last.get_attribute("data-run")
