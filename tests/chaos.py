@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -96,7 +97,7 @@ def make_tools(setting: Setting) -> list[str]:
 def play_round(setting: Setting, tools: list[str], number: int, hit: Callable[[], None]) -> Round:
     """One run, hit on the way, and the agent's next message."""
     agent = setting.call("POST", "/v1/agents/", model="openai/gpt-4.1", parallel_tool_calls=True, tool_ids=tools)["id"]
-    notes = f"round-{number}"
+    notes = f"round-{number}-{secrets.token_hex(4)}"
     run_id = send(setting, agent, _MESSAGE.format(notes))
     hit()
     until_ended(setting, run_id)
@@ -160,7 +161,7 @@ HITS: dict[str, Callable[[Setting], None]] = {
 }
 
 
-def run_chaos(setting: Setting, rounds: int, hits: str, seed: int, say: Callable[[str], None] = print) -> list[str]:
+def run_chaos(setting: Setting, rounds: int, hits: str, seed: int) -> list[str]:
     """All rounds; what was wrong, as sentences."""
     tools = make_tools(setting)
     dice = random.Random(seed)
@@ -176,7 +177,8 @@ def run_chaos(setting: Setting, rounds: int, hits: str, seed: int, say: Callable
 
         began = time.monotonic()
         played.append(play_round(setting, tools, number, hit))
-        say(f"round {number}: {hits} hit after {wait:.2f} s, ended after {time.monotonic() - began:.1f} s")
+        took = time.monotonic() - began
+        print(f"round {number}: {hits} hit after {wait:.2f} s, ended after {took:.1f} s", flush=True)
     return judge(setting, played)
 
 
@@ -193,7 +195,10 @@ def judge(setting: Setting, played: list[Round]) -> list[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return list(json.loads(done.stdout.splitlines()[-1]))
+    told = json.loads(done.stdout.splitlines()[-1])
+    if told["pauses"]:
+        print(f"{len(told['pauses'])} takeovers, the longest pause {max(told['pauses']):.1f} s", flush=True)
+    return list(told["wrong"])
 
 
 def _count(notes: Path) -> dict[str, int]:
@@ -229,7 +234,7 @@ def main() -> int:
         stub = stack.enter_context(provider_stub_process())
         setting = set_up(stack, stub, Path(directory), asked.on)
         wrong = run_chaos(setting, asked.rounds, asked.hits, asked.seed)
-    print("\n".join(wrong) or "nothing was lost and nothing ran twice")
+        print("\n".join(wrong) or "nothing was lost and nothing ran twice", flush=True)
     return 1 if wrong else 0
 
 

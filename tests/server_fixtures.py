@@ -107,6 +107,8 @@ class TandemServer:
         try:
             return process.wait(timeout=_STOP_SECONDS)
         except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # faulthandler prints where each thread stands
+            time.sleep(1)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=10)
             raise AssertionError(f"the server did not stop:\n{self.log}") from None
