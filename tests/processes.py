@@ -18,6 +18,11 @@ _ROOT = Path(__file__).parent.parent
 _STOP_SECONDS = 60.0
 
 
+def outside() -> dict[str, str]:
+    """The environment without what this run of the tests has set for itself."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "ADE_", "DJANGO_"))}
+
+
 class WorkerProcess:
     """`python manage.py worker`."""
 

@@ -1,9 +1,8 @@
-"""The contract on a Postgres and Redis of our own, which these tests start, and the shipped commands on them: killed,
-frozen, stopped, and with the services restarted underneath."""
+"""The shipped commands on a Postgres and Redis of our own: killed, frozen, stopped, and with the services restarted
+underneath."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,35 +16,13 @@ import psycopg
 import pytest
 
 from tests.chaos import Setting, judge, make_tools, play_round, run_chaos, send, set_up, until_ended
-from tests.private_servers import postgres_and_redis
-from tests.processes import WorkerProcess
+from tests.processes import WorkerProcess, outside
 from tests.provider_fixtures import ProviderStub
 from tests.sdk_support import source
 
 T = TypeVar("T")
 _ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.mark.parametrize("files", [("test_engine_contract.py", "test_worker.py"), ("two_workers.py",)])
-def test_the_contract_holds_on_postgres(files: tuple[str, ...], tmp_path: Path) -> None:
-    with postgres_and_redis() as (postgres, redis):
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(f"tests/{name}" for name in files)],
-            cwd=_ROOT,
-            env=outside()
-            | {"DATABASE_URL": postgres.url("contract"), "REDIS_URL": redis.url, "ADE_DATA_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-    assert " passed" in done.stdout and "skipped" not in done.stdout
-
-
-def outside() -> dict[str, str]:
-    """The environment without what this run of the tests has set for itself."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "ADE_", "DJANGO_"))}
 
 
 @pytest.fixture(scope="module")
