@@ -69,9 +69,9 @@ def furnished_server() -> Iterator[Dashboard]:
     """A server with everything there is to photograph."""
     with tempfile.TemporaryDirectory(prefix="tandem-shots-") as directory:
         server = TandemServer(Path(directory))
+        server.manage("prepare")
         server.start()
         try:
-            server.manage("seed")
             yield furnish(server)
         finally:
             server.stop()
@@ -111,6 +111,7 @@ def pages(shown: Dashboard) -> dict[str, str]:
         "runs": "/runs/",
         "run-finished": f"/runs/{shown.finished_run}/",
         "run-running": f"/runs/{shown.running_run}/",
+        **{name: f"/{name}/" for name in ("models", "activity", "settings")},
         "admin": "/admin/",
         "missing": "/agents/agent-none/",
     }
