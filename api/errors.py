@@ -25,7 +25,7 @@ from runs.dispatch import (
     WrongCalls,
 )
 from runs.models import ToolCall
-from tools.library import NameTaken, ToolProblem
+from tools.library import NameTaken, SchemaMissing, ToolProblem
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +115,7 @@ _EXPLAIN: dict[type[Exception], Callable[[Any], ApiProblem]] = {
     ApiProblem: lambda problem: problem,
     DispatchProblem: explain_dispatch,
     NameTaken: lambda problem: ApiProblem(409, str(problem), is_final=True),
+    SchemaMissing: lambda problem: ApiProblem(422, str(problem)),
     ToolProblem: lambda problem: ApiProblem(400, str(problem)),
     UnknownHandle: lambda problem: ApiProblem(404, str(problem)),
     AgentProblem: lambda problem: ApiProblem(400, str(problem)),

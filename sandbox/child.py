@@ -14,15 +14,17 @@ from typing import Any, NoReturn
 
 from .confine import KEPT_FD, Confinement, confine, confine_call, connect_streams
 from .frames import pack_request, receive_request
+from .nodejs import run_node_tool
 from .rehearsal import perform
 from .report import WORD_BYTES, ReportMemory
 from .runner import run_tool
+from .specs import Language
 
 USUAL_CAPACITY = 10 << 20
 LARGEST_ERROR_BYTES = 1 << 16
 OURS = tuple(
     f"{__package__}{name}"
-    for name in ("", ".child", ".coerce", ".bubblewrap", ".confine", ".containment", ".disk", ".frames", ".landlock", ".levels", ".linux",
+    for name in ("", ".child", ".coerce", ".bubblewrap", ".confine", ".containment", ".frames", ".holdings", ".landlock", ".levels", ".linux", ".nodejs",
                  ".probes", ".rehearsal", ".report", ".runner", ".scratch", ".seccomp", ".specs", ".supervisor", ".values", ".watch",
                  ".zygote")
 )  # fmt: skip
@@ -101,6 +103,8 @@ def _wait_and_run(
         problem = f"Error executing function {name}: the sandbox could not be set up: {error!r}"
         memory.write(returned=False, text=problem.encode("utf-8", "backslashreplace"))
         os._exit(1)
+    if call["language"] == Language.TYPESCRIPT:
+        run_node_tool(call, memory, confinement.node)
     run_tool(call, memory)
 
 

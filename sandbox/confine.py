@@ -15,7 +15,7 @@ from typing import Any
 from . import landlock, linux
 from .levels import WALLS, Guard
 from .seccomp import build_filter, build_network_filter
-from .specs import Network
+from .specs import Language, Network
 
 HIGHEST_FD = 1 << 20
 KEPT_FD = 3
@@ -36,16 +36,20 @@ DEVICES = ("/dev/null",)
 @dataclass(frozen=True, slots=True)
 class Confinement:
     """What the fork server knows before any call: which guards are on, the filter programs, and the places that every
-    tool can read, opened, with their Landlock rights. `packages` is a directory whose .pth files are to be heeded."""
+    tool can read, opened, with their Landlock rights. `packages` is a directory whose .pth files are to be heeded, `node` the path of
+    Node.js."""
 
     on: frozenset[Guard]
     program: bytes
     network_programs: Mapping[Network, bytes]
     places: Sequence[tuple[int, int]]
     packages: str = ""
+    node: str = ""
 
     @classmethod
-    def prepare(cls, on: frozenset[Guard], readable: Sequence[str] = (), packages: str = "") -> Confinement:
+    def prepare(
+        cls, on: frozenset[Guard], readable: Sequence[str] = (), packages: str = "", node: str = ""
+    ) -> Confinement:
         """Build and open everything, once. `readable` are further places that tools can read."""
         program, networks = b"", {}
         if Guard.SYSTEM_CALLS in on:
@@ -55,7 +59,7 @@ class Confinement:
             places += landlock.open_places([*READABLE, *python_paths(), *readable], landlock.READ_ONLY)
             places += landlock.open_places(DEVICES, landlock.DEVICE)
         has_hooks = bool(packages) and any(Path(packages).glob("*.pth"))
-        return cls(on, program, networks, places, packages if has_hooks else "")
+        return cls(on, program, networks, places, packages if has_hooks else "", node)
 
     def restrict_files(self, room: str, writable_paths: Sequence[str]) -> None:
         """Put this process under its own rules. They are never shared: a rule of one call would hold for the next."""
@@ -109,7 +113,11 @@ def confine_call(confinement: Confinement, call: Mapping[str, Any], scratch: str
     network = Network(call["network"])
     os.chdir(scratch)
     set_environment(call["environment"], scratch)
-    set_limits(call["limits"], with_processes=Guard.PROCESS_LIMIT in confinement.on and os.getuid() != 0)
+    set_limits(
+        call["limits"],
+        with_memory=call["language"] == Language.PYTHON,
+        with_processes=Guard.PROCESS_LIMIT in confinement.on and os.getuid() != 0,
+    )
     confinement.restrict_ports(network)
     confinement.filter_network(network)
 
@@ -147,11 +155,12 @@ def become_spare_user(uid: int) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def set_limits(limits: Mapping[str, Any], *, with_processes: bool) -> None:
+def set_limits(limits: Mapping[str, Any], *, with_memory: bool, with_processes: bool) -> None:
     """The kernel's limits. CPU time is a backstop behind the wall clock, which the supervisor watches."""
     cpu_seconds = (math.ceil(limits["seconds"]) + 2) * (os.cpu_count() or 1)
     _limit(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
-    _limit(resource.RLIMIT_AS, limits["memory_bytes"])
+    if with_memory:
+        _limit(resource.RLIMIT_AS, limits["memory_bytes"])
     _limit(resource.RLIMIT_FSIZE, limits["file_bytes"])
     _limit(resource.RLIMIT_NOFILE, limits["open_files"])
     _limit(resource.RLIMIT_CORE, 0)

@@ -29,6 +29,8 @@ def request_of(call: SandboxCall) -> bytes:
         "network": call.network,
         "agent_state": None if call.agent_state is None else dict(call.agent_state),
         "writable_paths": call.writable_paths,
+        "language": call.language,
+        "parameters": call.parameters,
     }
     return pack_request(json.dumps(request).encode())
 

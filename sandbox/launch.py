@@ -14,6 +14,7 @@ from pathlib import Path
 
 from . import bubblewrap, linux
 from .levels import Guard, Level
+from .nodejs import find_node, node_places
 from .scratch import Base
 from .specs import SandboxUnavailable
 
@@ -97,7 +98,7 @@ async def launch(order: Order) -> RunningServer:
         settings = _settings(order, base.path, theirs.fileno())
         command = [order.python, *_flags(order), "-c", BOOT, str(CODE), settings]
         if is_wrapped:
-            places = [*await _python_paths(order), str(Path(__file__).parent)]
+            places = [*await _python_paths(order), str(Path(__file__).parent), *node_places(find_node())]
             command = [*bubblewrap.options(wrapper, places, [str(base.path), *order.shared_paths]), *command]
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -136,7 +137,8 @@ def _settings(order: Order, base: Path, requests: int) -> str:
         "preload": order.preload,
         "idle": order.idle,
         "packages": str(order.packages or ""),
-        "readable": _own_places(order),
+        "readable": [*_own_places(order), *node_places(find_node())],
+        "node": find_node(),
     }
     return json.dumps(settings)
 

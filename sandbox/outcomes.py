@@ -89,6 +89,8 @@ def _death(call: SandboxCall, ended: Ended) -> str:
             f"ended because it held more than {call.limits.scratch_bytes / (1 << 20):,.0f} MiB or "
             f"{call.limits.scratch_files:,} files in its scratch directory"
         )
+    if ended.ending is Ending.MEMORY:
+        return f"ended because it used more than {call.limits.memory_bytes / (1 << 20):,.0f} MiB of memory"
     if ended.ending is Ending.CANCELLED:
         return "cancelled"
     what = f"the tool's process {_last_act(ended.code)} before the function returned"

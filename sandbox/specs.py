@@ -16,6 +16,13 @@ class Network(StrEnum):
     FULL = "full"
 
 
+class Language(StrEnum):
+    """What a tool is written in."""
+
+    PYTHON = "python"
+    TYPESCRIPT = "typescript"
+
+
 class SandboxUnavailable(RuntimeError):
     """Tools cannot run here. The message says why and what to do."""
 
@@ -50,7 +57,8 @@ class SandboxCall:
 
     `environment` is the whole environment the tool sees besides the sandbox's own harmless defaults (PATH, HOME,
     TMPDIR, LANG); nothing of the server's environment is inherited. `writable_paths` are directories of the operator's
-    choice that the tool may use besides its scratch directory.
+    choice that the tool may use besides its scratch directory. `parameters` are the names of the tool's arguments, in
+    order; TypeScript tools are bound by them.
     """
 
     source: str
@@ -61,6 +69,8 @@ class SandboxCall:
     network: Network = Network.WEB
     agent_state: Mapping[str, Any] | None = None
     writable_paths: tuple[str, ...] = ()
+    language: Language = Language.PYTHON
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from .frames import FrameKind, pack, receive_request
 from .levels import Guard
 from .report import ReportMemory
 from .scratch import Room
+from .specs import Language
 from .watch import Ending, Watch
 
 COUNT = struct.Struct("=q")
@@ -177,7 +178,8 @@ class _Bench:
         started = time.monotonic()
         child.begin(payload, self.room.make_scratch())
         counts = Guard.PROCESS_LIMIT not in self.post.confinement.on
-        watch = Watch(connection, self.post.life, child, limits, self.room.path, counts_processes=counts)
+        memory = None if call["language"] == Language.PYTHON else limits["memory_bytes"]
+        watch = Watch(connection, self.post.life, child, limits, self.room.path, counts_processes=counts, memory=memory)
         ending = watch.until_end(started)
         status = end_all(self._containment, child.pid)
         seconds = time.monotonic() - started

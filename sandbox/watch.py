@@ -15,8 +15,8 @@ from typing import Any
 
 from .child import WaitingChild
 from .containment import descendants
-from .disk import exceeds, own_pid
 from .frames import FrameKind, pack
+from .holdings import exceeds, own_pid, resident_bytes
 
 PIECE = 1 << 16
 LONGEST_WAIT = 0.25
@@ -32,6 +32,7 @@ class Ending(StrEnum):
     TIMEOUT = "timeout"
     PROCESSES = "processes"
     DISK = "disk"
+    MEMORY = "memory"
     CANCELLED = "cancelled"
     ABANDONED = "abandoned"
 
@@ -83,8 +84,10 @@ class Watch:
         room: Path,
         *,
         counts_processes: bool,
+        memory: int | None,
     ) -> None:
-        """`life` hangs up when the fork server dies; `connection` is readable when the server wants the call ended."""
+        """`life` hangs up when the fork server dies; `connection` is readable when the server wants the call ended.
+        `memory` is how much all of its processes may use together, where the kernel does not limit it."""
         self.stdout = OutputPipe(connection, FrameKind.STDOUT, child.stdout, limits["output_chars"])
         self.stderr = OutputPipe(connection, FrameKind.STDERR, child.stderr, limits["output_chars"])
         self._pipes = {child.stdout: self.stdout, child.stderr: self.stderr}
@@ -93,6 +96,7 @@ class Watch:
         self._counts = counts_processes
         self._count_at = 0.0
         self._room = room
+        self._memory = memory
         self._scratch = {"most_bytes": limits["scratch_bytes"], "most_files": limits["scratch_files"]}
         self._look_at = 0.0
         self._child_fd = os.pidfd_open(child.pid)
@@ -119,8 +123,8 @@ class Watch:
                     return self._reasons[fd]
             if self._counts and self._has_too_many():
                 return Ending.PROCESSES
-            if self._holds_too_much(started):
-                return Ending.DISK
+            if reason := self._look(started):
+                return reason
 
     def close(self) -> None:
         """Forward what is left in the pipes: nothing that could write to them is alive any more."""
@@ -143,12 +147,14 @@ class Watch:
         self._count_at = now + COUNT_EVERY
         return any(islice(descendants(own_pid()), self._processes, None))
 
-    def _holds_too_much(self, started: float) -> bool:
-        """Not before a call has lasted for a while: most never get here."""
+    def _look(self, started: float) -> Ending | None:
+        """What the kernel has no limit for. Not before a call has lasted for a while: most never get here."""
         now = time.monotonic()
         if now < max(self._look_at, started + LONGEST_WAIT):
-            return False
-        too_much = exceeds(self._room, **self._scratch)
+            return None
+        reason = Ending.DISK if exceeds(self._room, **self._scratch) else None
+        if self._memory is not None and resident_bytes() > self._memory:
+            reason = Ending.MEMORY
         took = time.monotonic() - now
         self._look_at = now + max(LONGEST_WAIT, took / SHARE_FOR_LOOKS)
-        return too_much
+        return reason

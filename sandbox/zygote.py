@@ -189,7 +189,9 @@ def main(arguments: Sequence[str]) -> NoReturn:
         requests=requests,
         base=base,
         idle=settings["idle"],
-        confinement=Confinement.prepare(findings.level.on, settings["readable"], settings["packages"]),
+        confinement=Confinement.prepare(
+            findings.level.on, settings["readable"], settings["packages"], settings["node"]
+        ),
         namespaces=findings.namespaces,
     )
     try:

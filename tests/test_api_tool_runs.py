@@ -104,7 +104,7 @@ async def test_what_a_tool_does_wrong_is_a_result(send: Send) -> None:
         ({"source_code": "def add(:", "args": {}}, 400, "Failed to parse source code"),
         ({"source_code": ADD, "args": {}, "name": "other"}, 400, "is called 'add', not 'other'"),
         ({"source_code": ADD, "args": {}, "env_vars": {"LD_PRELOAD": "x"}}, 400, "set by the sandbox"),
-        ({"source_code": "function add() {}", "args": {}, "source_type": "typescript"}, 400, "typescript"),
+        ({"source_code": "function add() {}", "args": {}, "source_type": "typescript"}, 422, "needs a json_schema"),
         ({"args": {}}, 422, "source_code"),
         ({"source_code": ADD, "args": [1]}, 422, "args"),
     ],

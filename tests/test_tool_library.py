@@ -95,7 +95,8 @@ def test_a_schema_that_was_sent_stands_instead_of_the_signature() -> None:
     ("fields", "text"),
     [
         ({"return_char_limit": 0}, "return_char_limit: Ensure this value is greater than or equal to 1"),
-        ({"source_type": "typescript"}, "Tools are written in Python"),
+        ({"source_type": "cobol"}, "Tools are written in Python or TypeScript"),
+        ({"source_type": "typescript"}, "needs a json_schema with the name of its function"),
         ({"json_schema": {"name": "other"}}, "make them agree"),
         ({"colour": "red"}, "no field colour"),
     ],

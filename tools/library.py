@@ -16,6 +16,7 @@ from sandbox.requirements import RequirementProblem, read_json
 from tools.models import Tool
 from tools.problems import Problem, SourceError
 from tools.source import ToolSource, read_source
+from tools.typescript import TYPESCRIPT, schema_of
 
 # What may be said about a tool besides its source. Its name is always that of the function.
 CHANGEABLE = frozenset(
@@ -39,7 +40,7 @@ CHANGEABLE = frozenset(
         "metadata",
     }
 )
-_SHAPES_THE_SCHEMA = frozenset({"source_code", "json_schema", "args_json_schema", "description"})
+_SHAPES_THE_SCHEMA = frozenset({"source_code", "source_type", "json_schema", "args_json_schema", "description"})
 
 # Told the old and the new name in the same transaction, whenever a tool is renamed.
 RENAME_FOLLOWERS: list[Callable[[str, str], None]] = []
@@ -55,6 +56,10 @@ class ToolProblem(ValueError):
 
 class NameTaken(ToolProblem):
     """Another tool already has the name of this function."""
+
+
+class SchemaMissing(ToolProblem):
+    """A TypeScript tool without the json_schema that it needs."""
 
 
 def create_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) -> Tool:
@@ -166,9 +171,12 @@ def _known(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _derive(given: Mapping[str, Any], before: Tool | None) -> dict[str, Any]:
     """Name, description and schema that the given fields lead to; `before` is the tool that they change, if any."""
-    if given.get("source_type") not in (None, "python", "json"):
-        raise ToolProblem(f"Tools are written in Python; source_type {given['source_type']!r} does not run here.")
+    source_type = given.get("source_type") or (before.source_type if before else "python")
+    if source_type not in ("python", "json", TYPESCRIPT):
+        raise ToolProblem(f"Tools are written in Python or TypeScript; source_type {source_type!r} does not run here.")
     wanted = given.get("json_schema") or {}
+    if source_type == TYPESCRIPT:
+        return _derive_typescript(given, before, wanted)
     source = _read(given, before, wanted)
     name = str(wanted.get("name") or source.name)
     if name != source.name:
@@ -183,6 +191,28 @@ def _derive(given: Mapping[str, Any], before: Tool | None) -> dict[str, Any]:
         "source_type": "python",
         "description": description,
         "json_schema": {**source.json_schema, "description": description},
+    }
+
+
+def _derive_typescript(given: Mapping[str, Any], before: Tool | None, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for TypeScript, whose schema is what was sent, now or before."""
+    source = given.get("source_code")
+    if source is None:
+        source = before.source_code if before else ""
+    told = {**(before.json_schema if before else {}), **wanted}
+    if given.get("args_json_schema"):
+        told["parameters"] = given["args_json_schema"]
+    if given.get("description"):
+        told["description"] = given["description"]
+    try:
+        schema = schema_of(source, told)
+    except SourceError as error:
+        raise SchemaMissing(str(error), error.problems) from error
+    return {
+        "name": schema["name"],
+        "source_type": TYPESCRIPT,
+        "description": schema["description"],
+        "json_schema": schema,
     }
 
 

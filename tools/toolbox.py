@@ -16,7 +16,7 @@ from engine.specs import Outcome, ToolResult
 from sandbox.forkserver import ForkServerSandbox, Pool
 from sandbox.levels import Level
 from sandbox.requirements import read_json
-from sandbox.specs import Limits, Network, OutputStream, SandboxCall, SandboxResult, SandboxUnavailable
+from sandbox.specs import Language, Limits, Network, OutputStream, SandboxCall, SandboxResult, SandboxUnavailable
 from tools.models import Tool, ToolType
 from tools.redaction import Redactor
 from tools.sandboxes import all_sandboxes, sandboxes
@@ -85,6 +85,8 @@ async def run_source(
         writable_paths=settings.ADE_TOOL_PATHS,
         environment=given.environment,
         agent_state=given.agent_state,
+        language=Language(tool.source_type),
+        parameters=tuple(tool.parameters.get("properties", {})),
     )
     progress: list[str] = []
     with redactor.listening(on_output) as listen:

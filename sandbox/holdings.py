@@ -1,4 +1,5 @@
-"""How much of the disk one call holds: what lies in its room, and files that it has removed but still holds open."""
+"""How much one call holds: of the disk what lies in its room and files that it has removed but still holds open; of the
+memory what its processes use."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from pathlib import Path
 from .containment import descendants
 
 BLOCK = 512
+PAGE = os.sysconf("SC_PAGE_SIZE")
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -26,6 +28,15 @@ def exceeds(room: Path, *, most_bytes: int, most_files: int) -> bool:
         if total > most_bytes or len(held) > most_files:
             return True
     return False
+
+
+def resident_bytes() -> int:
+    """The memory that everything below this process uses; what two of them share counts twice."""
+    total = 0
+    for pid in descendants(own_pid()):
+        with suppress(OSError):
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    return total
 
 
 def own_pid() -> int:
