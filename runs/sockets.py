@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One browser that looks at one run."""
 
+    # None: it listens through `follow`, which goes on without the channel layer while that is away.
+    channel_layer_alias = "none"
+
     async def connect(self) -> None:
         self._following: asyncio.Task[None] | None = None
         await self.accept()
