@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from itertools import groupby
 
 from django.db import Error, transaction
@@ -145,18 +146,33 @@ def commit(entries: Sequence[Entry]) -> set[str]:
     """
     lost: set[str] = set()
     with transaction.atomic():
+        stored: list[Entry] = []
         # Each run's entries stay in order; runs do not depend on each other.
         for (run_id, epoch), group in groupby(sorted(entries, key=_run_of), key=_run_of):
-            if not _store(run_id, epoch, list(group)):
-                lost.add(run_id)
+            mine = list(group)
+            match _advance(run_id, epoch, mine):
+                case _Turn.OURS:
+                    stored += mine
+                case _Turn.LOST:
+                    lost.add(run_id)
+        _store_rows(stored)
     return lost
+
+
+class _Turn(Enum):
+    """Whether entries may be stored: yes, no more, or they have been."""
+
+    OURS = 1
+    LOST = 2
+    DONE = 3
 
 
 def _run_of(entry: Entry) -> tuple[str, int]:
     return entry.run_id, entry.epoch
 
 
-def _store(run_id: str, epoch: int, entries: list[Entry]) -> bool:
+def _advance(run_id: str, epoch: int, entries: list[Entry]) -> _Turn:
+    """Move the run's cursors past these entries and draw its other rows from them, if the run is still ours."""
     events = [row for entry in entries for row in entry.events]
     deltas = [row for entry in entries for row in entry.deltas]
     cursors = {}
@@ -167,15 +183,27 @@ def _store(run_id: str, epoch: int, entries: list[Entry]) -> bool:
     owned = Run.objects.filter(pk=run_id, epoch=epoch)
     fresh = {f"{name}__lt": value for name, value in cursors.items()}
     if not owned.filter(status=RunStatus.RUNNING, **fresh).update(**(cursors or {"epoch": epoch})):
-        # Nobody else writes in this epoch: where the cursors have been reached, it was this very entry.
-        return bool(cursors) and owned.filter(**{f"{name}__gte": value for name, value in cursors.items()}).exists()
+        # Nobody else writes in this epoch: where the cursors have been reached, it was these very entries.
+        reached = {f"{name}__gte": value for name, value in cursors.items()}
+        return _Turn.DONE if cursors and owned.filter(**reached).exists() else _Turn.LOST
+    results = {result.call_id: result for entry in entries for result in entry.results}
+    project(run_id, [(row.at, row.event) for row in events], results)
+    return _Turn.OURS
+
+
+def _store_rows(entries: list[Entry]) -> None:
+    """The rows of all runs in one statement each."""
     RunEvent.objects.bulk_create(
-        [RunEvent(run_id=run_id, seq=row.seq, type=row.event.type, at=row.at, data=dump(row.event)) for row in events]
+        [
+            RunEvent(run_id=entry.run_id, seq=row.seq, type=row.event.type, at=row.at, data=dump(row.event))
+            for entry in entries
+            for row in entry.events
+        ]
     )
     RunDelta.objects.bulk_create(
         [
             RunDelta(
-                run_id=run_id,
+                run_id=entry.run_id,
                 delta_seq=row.delta_seq,
                 after_seq=row.after_seq,
                 step_id=row.step_id,
@@ -183,12 +211,10 @@ def _store(run_id: str, epoch: int, entries: list[Entry]) -> bool:
                 text=row.text,
                 call=row.call,
             )
-            for row in deltas
+            for entry in entries
+            for row in entry.deltas
         ]
     )
-    results = {result.call_id: result for entry in entries for result in entry.results}
-    project(run_id, [(row.at, row.event) for row in events], results)
-    return True
 
 
 async def stop(task: asyncio.Task[None]) -> None:
