@@ -34,7 +34,7 @@ def test_every_bundled_model_has_a_provider_and_every_provider_a_model() -> None
 
 def test_a_new_tool_is_of_a_kind_that_can_be_called() -> None:
     assert Tool().tool_type in EXECUTORS
-    assert set(EXECUTORS) <= set(ToolType)
+    assert set(EXECUTORS) == set(ToolType)
 
 
 def test_every_event_is_registered_under_its_own_name() -> None:

@@ -15,8 +15,6 @@ class ToolType(models.TextChoices):
     """How a tool is called. Values are Letta's."""
 
     CUSTOM = "custom", "Custom Python"
-    CORE = "letta_core", "Built in"
-    MEMORY = "letta_memory_core", "Built in (memory)"
 
 
 class NetworkAccess(models.TextChoices):
