@@ -51,6 +51,8 @@ def serve(
                 loop_reactor.stop()
 
     _refuse_taken_port(host, port)
+    # A shell starts what it puts into the background with SIGINT ignored; "Ctrl-C stops it" has to be true there too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     Server(
         application=application,
         endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],

@@ -149,7 +149,7 @@ def set_approval(actor: Actor, agent: Agent, tool_name: str, required: bool) -> 
 
 def follow_rename(old_name: str, new_name: str) -> None:
     """A tool was renamed: the rules that name it, its approval above all, name it as it is called now."""
-    for agent in Agent.objects.select_for_update().filter(tools__name=new_name):
+    for agent in Agent.objects.select_for_update(no_key=True).filter(tools__name=new_name):
         renamed = [_renamed(rule, old_name, new_name) for rule in agent.tool_rules]
         if assign(agent, {"tool_rules": renamed}):
             agent.save(update_fields=["tool_rules", "updated_at"])
@@ -178,7 +178,7 @@ def _settled(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stored(agent: Agent) -> Agent:
-    return Agent.objects.select_for_update().get(pk=agent.pk)
+    return Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
 
 
 def _check(agent: Agent) -> None:

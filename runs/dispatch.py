@@ -97,8 +97,8 @@ def start_run(
     A client's automatic retry gets the run that its first try started. Raises PendingApproval, AgentBusy.
     """
     with transaction.atomic():
-        # The row lock makes two senders of one agent see each other.
-        Agent.objects.select_for_update().get(pk=agent.pk)
+        # The row lock makes two senders of one agent see each other; `no_key`, because who writes messages refers to it.
+        Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
         earlier = _earlier_try(agent, digest) if digest and retry_count else None
         if earlier is not None:
             return earlier
@@ -134,7 +134,7 @@ def decide(
     Raises NothingPending, WrongCalls, AlreadyDecided.
     """
     with transaction.atomic():
-        Agent.objects.select_for_update().get(pk=agent.pk)
+        Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
         waiting = pending_run(agent)
         if waiting is None:
             return _repeat(agent, decisions)
@@ -150,7 +150,7 @@ def cancel_runs(agent: Agent, run_ids: Sequence[str] | None = None) -> dict[str,
     A run that waits for approval is cancelled by denying its calls. Raises NothingToCancel.
     """
     with transaction.atomic():
-        Agent.objects.select_for_update().get(pk=agent.pk)
+        Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
         live = agent.runs.live()
         chosen = list(live if run_ids is None else live.filter(pk__in=run_ids))
         waiting = pending_run(agent)

@@ -91,7 +91,7 @@ def _next_runs(agent_id: str | None, at_most: int) -> list[Run]:
     waiting = Run.objects.filter(status=RunStatus.CREATED).filter(~Exists(busy)).order_by("created_at", "id")
     if agent_id is not None:
         # The row lock makes two workers that look at one agent see each other.
-        Agent.objects.select_for_update().filter(pk=agent_id).first()
+        Agent.objects.select_for_update(no_key=True).filter(pk=agent_id).first()
         waiting = waiting.filter(agent_id=agent_id)
     first_of_agent: dict[str, Run] = {}
     for run in waiting[: at_most * 4]:

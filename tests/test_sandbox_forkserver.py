@@ -76,7 +76,7 @@ async def test_cancelling_a_call_ends_its_whole_family_before_the_error_leaves(
     sandbox: ForkServerSandbox, scratch_root: Path, marks: Path
 ) -> None:
     task = await begin_family(sandbox, marks)
-    assert len(processes_of_calls(scratch_root)) >= 3
+    assert await eventually(lambda: len(processes_of_calls(scratch_root)) >= 3)
 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
