@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from runs.projection import project
 log = logging.getLogger(__name__)
 
 _GROUP_LIMIT = 200
+_HEEDS_WITHIN = 1.0
 
 
 class LostRun(Exception):
@@ -218,7 +218,7 @@ def _store_rows(entries: list[Entry]) -> None:
 
 
 async def stop(task: asyncio.Task[None]) -> None:
-    """Cancel a writer task and wait for it."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    """Cancel a task and wait for it. Again until it heeds: a client library may take the first cancel for its own."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_HEEDS_WITHIN)

@@ -39,18 +39,19 @@ class Worker:
     async def serve(self) -> None:
         """Work until cancelled. What runs then may finish within `ADE_GRACE_SECONDS`; the rest is for the next worker."""
         await self._runner.toolbox.start()
-        async with self._ready(), asyncio.TaskGroup() as group:
+        async with self._ready() as writer, asyncio.TaskGroup() as group:
+            group.create_task(_watch(writer))
             group.create_task(self._engine.serve(self._runner))
-            group.create_task(_every(settings.ADE_HEARTBEAT_SECONDS, self._care))
+            group.create_task(_every(settings.ADE_HEARTBEAT_SECONDS / 2, self._care))
             group.create_task(_every(_CANCEL_SECONDS, self._look_for_cancels))
             group.create_task(_every(_CLEAN_EVERY, self._clean))
 
     @asynccontextmanager
-    async def _ready(self) -> AsyncIterator[None]:
+    async def _ready(self) -> AsyncIterator[asyncio.Task[None]]:
         writer = asyncio.create_task(self._runner.journal.serve())
         await persistently(register, self._runner.name)
         try:
-            yield
+            yield writer
         finally:
             # What may still finish keeps its lease, and can be cancelled.
             beating = asyncio.create_task(_every(settings.ADE_HEARTBEAT_SECONDS, self._beat))
@@ -115,6 +116,18 @@ class Worker:
     async def _clean(self) -> None:
         await in_database(delete_old_deltas)
         await in_database(prune_as_configured)
+
+
+async def _watch(writer: asyncio.Task[None]) -> None:
+    """A worker without its journal must end, and say why: every run would wait for ever."""
+    await asyncio.wait([writer])
+    writer.result()
+
+
+async def _end_with(writer: asyncio.Task[None]) -> None:
+    """A worker whose log is no longer written must not go on as if it were."""
+    await asyncio.wait([writer])
+    raise RuntimeError("The writer of the log has ended.") from (None if writer.cancelled() else writer.exception())
 
 
 async def _every(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
