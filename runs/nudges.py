@@ -56,7 +56,9 @@ class Ringer:
     async def serve(self) -> None:
         """Ring until cancelled."""
         layer = get_channel_layer()
-        while True:
+        task = asyncio.current_task()
+        # Redis's client has been seen to swallow the cancellation that comes while it sends.
+        while task is not None and not task.cancelling():
             await self._news.wait()
             self._news.clear()
             run_ids, self._run_ids = self._run_ids, {}
