@@ -14,11 +14,23 @@ from tests.conftest import need
 from tests.server_fixtures import TandemServer
 
 
+# As root it needs no-sandbox; the others keep it from looking for hosts of its own.
+_QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = need("chromium", "the pages are looked at in a real browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=_QUIET)
         yield browser
         browser.close()
 
