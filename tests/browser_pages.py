@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.conftest import need
 from tests.server_fixtures import TandemServer
 
-
 # As root it needs no-sandbox; the others keep it from looking for hosts of its own.
 _QUIET = [
     "--no-sandbox",

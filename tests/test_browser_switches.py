@@ -96,6 +96,6 @@ def test_both_switches_are_kept_told_and_heeded(
         switch.click()
     page.reload()
     expect(page.get_by_label("Enable parallel execution", exact=True)).to_be_checked()
-    (tool,) = [tool for tool in sdk.tools.list(name=NAME)]
+    (tool,) = list(sdk.tools.list(name=NAME))
     assert sdk.tools.retrieve(tool.id).enable_parallel_execution is True
     assert phases(sdk, agent_id, server) == ["parallel"]
