@@ -146,6 +146,10 @@ else:
     }
 IS_POSTGRES = DATABASES["default"]["ENGINE"].endswith("postgresql")
 if IS_POSTGRES:
+    # A worker that is frozen in the middle of a transaction must not keep its locks longer than its lease.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
+        "options", f"-c idle_in_transaction_session_timeout={round(ADE_LEASE_SECONDS * 1000)}"
+    )
     # Its migrations are for Postgres only.
     INSTALLED_APPS.append("procrastinate.contrib.django")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

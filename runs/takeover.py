@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
@@ -48,9 +48,10 @@ def claim_waiting(worker: str, agent_id: str | None = None, at_most: int = 50) -
 
 
 def claim_abandoned(worker: str, at_most: int) -> list[Claim]:
-    """Take running runs whose worker is gone."""
+    """Take running runs whose worker is gone; one whose row it still holds in a transaction, another time."""
     with transaction.atomic():
-        found = abandoned_runs().exclude(worker=worker).order_by("created_at")[:at_most]
+        free = abandoned_runs().select_for_update(skip_locked=connection.vendor == "postgresql")
+        found = free.exclude(worker=worker).order_by("created_at")[:at_most]
         return [claim for run in found if (claim := _take(run, worker)) is not None]
 
 

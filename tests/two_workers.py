@@ -10,16 +10,20 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
+from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from engine.plan import PlannedCall
 from engine.ports import OnOutput
-from engine.specs import Outcome, ToolResult
+from engine.specs import Outcome, RunStatus, ToolResult
 from runs.database import in_database
 from runs.dispatch import cancel_runs
 from runs.models import HeldPermit, Run, WorkerLease
 from runs.runner import Runner
+from runs.takeover import claim_abandoned
 from tests.workers import AskingClient, Probe, ToolboxDouble, ended, make_agent, send, working
 from tools.models import Tool
 
@@ -133,3 +137,17 @@ async def test_a_run_is_cancelled_whichever_worker_has_it() -> None:
             await in_database(cancel_runs, agent)
         states = {(await ended(run.pk)).status for run in runs}
     assert states == {"cancelled"}
+
+
+async def test_a_transaction_in_which_a_worker_was_frozen_holds_up_nobody() -> None:
+    agent = await in_database(make_agent)
+    run = await in_database(Run.objects.create, agent=agent, status=RunStatus.RUNNING, worker="frozen", epoch=1)
+    parameters = {**connection.get_connection_params(), "autocommit": False}
+    with psycopg.connect(**parameters) as frozen:
+        frozen.execute("SELECT id FROM runs_run WHERE id = %s FOR UPDATE", [run.pk])
+        assert await in_database(claim_abandoned, "other", 10) == []
+        frozen.rollback()
+        (claim,) = await in_database(claim_abandoned, "other", 10)
+        assert (claim.run_id, claim.epoch) == (run.pk, 2)
+        (limit,) = frozen.execute("SHOW idle_in_transaction_session_timeout").fetchone() or ("",)
+    assert limit == f"{settings.ADE_LEASE_SECONDS:g}s"
