@@ -43,15 +43,20 @@ def agent_page(visitor: BrowserContext, server: TandemServer) -> Page:
     return page
 
 
+def left_column(page: Page) -> Locator:
+    """Where the switches are. The Simulator beside it names the same tools as soon as it has loaded."""
+    return page.get_by_role("complementary", name="Configuration")
+
+
 def agent_switch(page: Page) -> Locator:
-    page.get_by_role("main").get_by_text("Settings", exact=True).first.click()
+    left_column(page).get_by_text("Settings", exact=True).first.click()
     expect(page.get_by_text("LLM Config", exact=True)).to_be_visible()
     return page.get_by_label("Parallel tool calls", exact=True)
 
 
 def tool_switch(page: Page) -> Locator:
-    page.get_by_role("main").get_by_text("Tools").first.click()
-    page.get_by_role("main").get_by_text(NAME, exact=True).first.click()
+    left_column(page).get_by_text("Tools").first.click()
+    left_column(page).get_by_role("link", name=NAME, exact=True).click()
     drawer = page.get_by_role("dialog")
     drawer.get_by_text("Settings", exact=True).click()
     return drawer.get_by_label("Enable parallel execution", exact=True)
