@@ -10,23 +10,23 @@ from agents.models import Agent
 from agents.variables import VariableProblem, environment_of
 from runs.database import persistently
 from tools.models import Tool
-from tools.toolbox import CannotEquip, Equipment
+from tools.toolbox import Caller, CannotEquip, Equipment
 
 
-async def equip(agent_id: str, tool_id: str) -> Equipment:
+async def equip(caller: Caller, tool_id: str) -> Equipment:
     """For the toolbox, as it asks. Waits for a database that is away."""
-    return await persistently(_equip, agent_id, tool_id)
+    return await persistently(_equip, caller, tool_id)
 
 
-def _equip(agent_id: str, tool_id: str) -> Equipment:
+def _equip(caller: Caller, tool_id: str) -> Equipment:
     tool = Tool.objects.get(pk=tool_id)
     try:
-        environment = environment_of(agent_id)
+        environment = environment_of(caller.agent_id)
     except VariableProblem as error:
         raise CannotEquip(str(error)) from error
     # Only for tools that name it: it costs a read of the agent's memory.
-    state = agent_state(agent_id) if "agent_state" in tool.source_code else None
-    return Equipment(tool, environment.values, environment.secrets, state)
+    state = agent_state(caller.agent_id) if "agent_state" in tool.source_code else None
+    return Equipment(tool, environment.values, environment.secrets, state, caller)
 
 
 def agent_state(agent_id: str) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from runs.observing import tell_left, tell_taken
 from runs.recorder import RunRecorder
 from runs.settling import CANCELLED, Ending, ending_events, failed
 from runs.takeover import Claim, is_cancel_requested, load_start, load_turn
-from tools.toolbox import Toolbox
+from tools.toolbox import Caller, Toolbox
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Runner:
         return World(
             load_agent=load_agent,
             client_for=self.client_for,
-            call_tool=self.toolbox.of_agent(claim.agent_id),
+            call_tool=self.toolbox.of(Caller(claim.agent_id, claim.run_id)),
             recorder=recorder,
             permits=self.permits,
             max_steps=max_steps,

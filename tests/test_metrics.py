@@ -50,7 +50,7 @@ from tests.pages import signed_in
 from tests.server_fixtures import free_port
 from tests.workers import ToolboxDouble, ended, make_agent, working
 from tools.models import Tool
-from tools.toolbox import Equipment, Toolbox
+from tools.toolbox import Caller, Equipment, Toolbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -444,11 +444,11 @@ async def test_what_a_run_logs_has_its_id() -> None:
 async def test_what_a_tool_call_logs_has_its_id_too() -> None:
     seen: list[dict[str, str]] = []
 
-    async def equip(agent_id: str, tool_id: str) -> Equipment:
+    async def equip(caller: Caller, tool_id: str) -> Equipment:
         seen.append(log_context())
         raise Tool.DoesNotExist
 
     planned = PlannedCall(ToolCall("call-7", "dig", "{}", 0), Mode.PARALLEL, "", tool=tool_spec(Tool(name="dig")))
-    result = await Toolbox(equip).of_agent("agent-1")(planned, lambda stream, text: None)
+    result = await Toolbox(equip).of(Caller("agent-1"))(planned, lambda stream, text: None)
     assert seen == [{"call_id": "call-7"}]
     assert result.outcome is Outcome.ERROR and log_context() == {}

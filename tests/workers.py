@@ -27,7 +27,7 @@ from runs.permits import DatabasePermits
 from runs.runner import Runner
 from runs.worker import Worker
 from tools.models import Tool
-from tools.toolbox import Toolbox
+from tools.toolbox import Caller, Toolbox
 
 _numbers = count()
 
@@ -40,8 +40,8 @@ class ToolboxDouble:
     def __init__(self, call: CallTool) -> None:
         self._call = call
 
-    def of_agent(self, agent_id: str) -> CallTool:
-        """The same for every agent."""
+    def of(self, caller: Caller) -> CallTool:
+        """The same for every caller."""
         return self._call
 
     async def start(self) -> None:

@@ -14,7 +14,12 @@ from engine.ids import new_id
 class ToolType(models.TextChoices):
     """How a tool is called. Values are Letta's."""
 
-    CUSTOM = "custom", "Custom Python"
+    CUSTOM = "custom", "Custom"
+    LETTA_CORE = "letta_core", "Built in: messages and archival memory"
+    LETTA_MEMORY_CORE = "letta_memory_core", "Built in: memory blocks"
+    LETTA_BUILTIN = "letta_builtin", "Built in: code and web"
+    LETTA_FILES_CORE = "letta_files_core", "Built in: files"
+    EXTERNAL_MCP = "external_mcp", "MCP server"
 
 
 class NetworkAccess(models.TextChoices):

@@ -25,18 +25,28 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a tool is called. `run_id` is "" outside runs (the Test tab, a tool that is run directly)."""
+
+    agent_id: str
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Equipment:
     """What a call needs besides its arguments: the tool as it is now, the environment that its agent gives it, those of
-    the values that must never be shown, and the agent as `agent_state` shows it to tools that ask for it."""
+    the values that must never be shown, the agent as `agent_state` shows it to tools that ask for it, and for whom it is
+    called, if for anybody."""
 
     tool: Tool
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     agent_state: Mapping[str, Any] | None = None
+    caller: Caller | None = None
 
 
-Equip = Callable[[str, str], Awaitable[Equipment]]
-"""The equipment of an agent's call of a tool, by their ids. Raises Tool.DoesNotExist, CannotEquip."""
+Equip = Callable[[Caller, str], Awaitable[Equipment]]
+"""The equipment of a call of a tool, by the tool's id. Raises Tool.DoesNotExist, CannotEquip."""
 
 
 # What gives calls their equipment; whoever knows agents adds it when the server starts, for the Test tab.
@@ -126,7 +136,8 @@ async def call_custom(equipment: Equipment, planned: PlannedCall, on_output: OnO
     )
 
 
-EXECUTORS: Mapping[str, ToolExecutor] = {ToolType.CUSTOM: call_custom}
+# How each kind of tool is called; the apps that know a kind add it when the server starts.
+EXECUTORS: dict[str, ToolExecutor] = {ToolType.CUSTOM: call_custom}
 
 
 class Toolbox:
@@ -143,19 +154,19 @@ class Toolbox:
         """End everything that still runs."""
         await sandboxes().close()
 
-    def of_agent(self, agent_id: str) -> CallTool:
+    def of(self, caller: Caller) -> CallTool:
         """How this agent's calls are run: one planned call to its result. Only cancellation is raised."""
 
         async def call(planned: PlannedCall, on_output: OnOutput) -> ToolResult:
             with at_work_for(call_id=planned.call.id):
-                return await self._call(agent_id, planned, on_output)
+                return await self._call(caller, planned, on_output)
 
         return call
 
-    async def _call(self, agent_id: str, planned: PlannedCall, on_output: OnOutput) -> ToolResult:
+    async def _call(self, caller: Caller, planned: PlannedCall, on_output: OnOutput) -> ToolResult:
         assert planned.tool is not None  # the executor calls only what has a tool
         try:
-            equipment = await self._equip(agent_id, planned.tool.id)
+            equipment = await self._equip(caller, planned.tool.id)
             return await EXECUTORS[equipment.tool.tool_type](equipment, planned, on_output)
         except Tool.DoesNotExist:
             return _error(planned, "the tool has been deleted")

@@ -20,7 +20,7 @@ from sandbox.specs import SandboxResult, SandboxUnavailable
 from tools import toolbox
 from tools.models import Tool
 from tools.pages import show_tool
-from tools.toolbox import EQUIPPERS, CannotEquip, Equipment
+from tools.toolbox import EQUIPPERS, Caller, CannotEquip, Equipment
 from tools.trial_form import ArgumentField, arguments_text, fields_of
 
 MOST_AT_ONCE = 16
@@ -136,7 +136,7 @@ async def _equipment(asked: Asked) -> Equipment:
         return Equipment(asked.tool)
     if not await asked.tool.agents.filter(pk=asked.agent_id).aexists():
         raise CannotEquip("The agent that was chosen no longer has this tool. Choose another, or none.")
-    return await EQUIPPERS[0](asked.agent_id, asked.tool.pk)
+    return await EQUIPPERS[0](Caller(asked.agent_id), asked.tool.pk)
 
 
 async def try_tool(

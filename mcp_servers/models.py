@@ -1,0 +1,1 @@
+"""Which MCP servers there are, and how each is reached."""
