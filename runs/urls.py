@@ -18,6 +18,7 @@ urlpatterns = [
     path("agent/<str:agent_id>/send/", chat_views.send, name="send"),
     path("agent/<str:agent_id>/stop/", chat_views.stop, name="stop"),
     path("<str:run_id>/", views.run_page, name="detail"),
+    path("<str:run_id>/waiting/", views.waiting, name="waiting"),
     path("<str:run_id>/inspector/", views.inspector, name="inspector"),
     path("<str:run_id>/verdict/", views.verdict, name="verdict"),
     path("<str:run_id>/log/", views.earlier_log, name="log"),

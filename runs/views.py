@@ -18,6 +18,7 @@ from runs.reading import blank_picture, log_of, picture_of, verdict_on
 from runs.retention import is_pruned
 from runs.timeline import SPANS
 from runs.viewer import log_rows_html
+from runs.waiting import place_of
 
 LOG_ROWS = 200
 
@@ -39,6 +40,7 @@ def run_page(request: HttpRequest, run_id: str) -> HttpResponse:
         "selected": selected,
         "spans": " ".join(f"{span:g}" for span in SPANS),
         "now": timezone.now(),
+        "place": place_of(run),
         "resumed_by": Run.objects.filter(resumes_run=run).first(),
         "is_decided": is_decided(run),
         "is_pruned": pruned,
@@ -48,6 +50,13 @@ def run_page(request: HttpRequest, run_id: str) -> HttpResponse:
         **_inspected(run, picture, presenter, selected),
     }
     return render(request, "runs/detail.html", context)
+
+
+@require_safe
+def waiting(request: HttpRequest, run_id: str) -> HttpResponse:
+    """Where a run that has not begun stands in the line, and why it waits."""
+    run = get_object_or_404(Run, pk=run_id)
+    return render(request, "runs/parts/waiting.html", {"run_id": run.pk, "record": run, "place": place_of(run)})
 
 
 @require_safe
