@@ -10,6 +10,7 @@ from ade.metrics import metrics
 from ade.views import search
 from api.routes import urls as api_urls
 
+handler500 = "ade.outage.broken"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="agents:list"), name="home"),
     path("", include("access.urls")),

@@ -18,7 +18,7 @@ from api.stream import Chunk, Teller, number, number_delta
 from engine.ids import new_id
 from engine.rules import RequiresApproval
 from engine.specs import StopReason
-from runs.database import in_database
+from runs.database import persistently
 from runs.follow import News, follow
 from runs.models import Run, RunDelta, RunEvent
 from runs.takeover import PENDING_APPROVAL_TEXT
@@ -60,17 +60,18 @@ async def stream(run_id: str, listening: Listening) -> AsyncIterator[str]:
     """The events as text, from the first ping to [DONE]."""
     if listening.has_pings:
         yield write(_ping(run_id))
-    teller = Teller(run_id, listening.is_token_mode, await in_database(_held_back, run_id))
+    teller = Teller(run_id, listening.is_token_mode, await persistently(_held_back, run_id))
     # Always from the start: what of an answer has been told is known only to who has read all of it.
     news_of_run = follow(run_id, after_delta=0 if listening.is_token_mode else None)
     async with aclosing(news_of_run):  # type: ignore[type-var]
         async for news in news_of_run:
-            for chunk in await in_database(tell, teller, news):
+            rows = await persistently(rows_of, news.events)
+            for chunk in tell(teller, news, rows):
                 if listening.wants(chunk):
                     yield write(chunk)
             if news.is_empty and not news.is_over and listening.has_pings:
                 yield write(_ping(run_id))
-    for chunk in await in_database(last_words, run_id):
+    for chunk in await persistently(last_words, run_id):
         yield write(chunk)
     yield DONE
 
@@ -81,9 +82,8 @@ def write(chunk: Chunk) -> str:
     return f"{name}data: {json.dumps(chunk.data, separators=(',', ':'))}\n\n"
 
 
-def tell(teller: Teller, news: News) -> list[Chunk]:
-    """The chunks of some news, numbered. Reads the rows that the events have brought."""
-    rows = rows_of(news.events)
+def tell(teller: Teller, news: News, rows: Rows) -> list[Chunk]:
+    """The chunks of some news, numbered; `rows` are those that its events have brought."""
     return [chunk for item in _in_order(news) for chunk in _tell_one(teller, item, rows)]
 
 

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db import Error
 from django.utils import timezone
 
-from runs.database import persistently
+from runs.database import in_database, is_away, persistently
 from runs.metrics import note_lag
 from runs.models import Run, RunDelta, RunEvent
 from runs.nudges import Listener
@@ -19,14 +20,19 @@ _TICK = 1.0
 _PING_AFTER = 20.0
 _PAGE = 200
 
+DATABASE_AWAY = "the database is out of reach: the run waits for it and goes on"
+LAYER_AWAY = "Redis is out of reach: news comes once a second"
+
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is new in a run: events in the order of the log, pieces of the model's answer. `is_over` is the last word."""
+    """What is new in a run: events in the order of the log, pieces of the model's answer. `is_over` is the last word.
+    `outage` says what is out of reach until the next news, "" if nothing is."""
 
     events: tuple[RunEvent, ...] = ()
     deltas: tuple[RunDelta, ...] = ()
     is_over: bool = False
+    outage: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -53,17 +59,27 @@ class _Cursor:
 async def follow(run_id: str, *, after: int = 0, after_delta: int | None = None) -> AsyncIterator[News]:
     """Everything behind the cursors, then what comes, until the run has ended.
 
-    `after_delta` None leaves the deltas out. After 20 s of silence an empty `News` comes, for pings. Raises
-    Run.DoesNotExist.
+    `after_delta` None leaves the deltas out. After 20 s of silence an empty `News` comes, for pings; also when the
+    database or the channel layer is away, with its `outage`, and when it is back. Raises Run.DoesNotExist.
     """
     cursor = _Cursor(run_id, after, after_delta)
     since = timezone.now()
     listener = Listener(run_id)
+    outage = ""
     try:
         while True:
             # Joined before each read, so that nothing can be written between a read and the wait for a nudge.
             await listener.join()
-            news = await persistently(_read, cursor)
+            try:
+                news = await in_database(_read, cursor)
+            except Error as error:
+                if not is_away(error):
+                    raise
+                outage = DATABASE_AWAY
+                yield News(outage=outage)
+                news = await persistently(_read, cursor)
+            if outage != (outage := LAYER_AWAY if listener.is_deaf else ""):
+                yield News(outage=outage)
             if not news.is_empty or news.is_over:
                 cursor.advance(news)
                 _note_lag(news, since)

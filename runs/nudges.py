@@ -79,6 +79,7 @@ class Listener:
         self._channel = ""
         # Kept over several waits: a layer takes a cancelled `receive` for a member that has gone.
         self._receiving: asyncio.Task[Any] | None = None
+        self.is_deaf = False
 
     async def join(self) -> None:
         """Be a member from now on; anew each time, because a layer drops members whose queues have overflowed."""
@@ -86,8 +87,10 @@ class Listener:
             async with asyncio.timeout(_PATIENCE):
                 self._channel = self._channel or await self._layer.new_channel()
                 await self._layer.group_add(self._group, self._channel)
+            self.is_deaf = False
         except _LAYER_ERRORS as error:
             _complaint.say(error)
+            self.is_deaf = True
 
     async def wait(self, seconds: float) -> None:
         """Return at the next nudge, or after so many seconds."""

@@ -89,7 +89,7 @@ def _news_frames(news: News, picture: RunPicture, page: Page) -> list[Frame]:
         for delta in news.deltas
     ]
     made = [*(frames(news.events, picture, page) if news.events else []), *deltas]
-    return made or [{"type": "heartbeat", "seq": picture.seq}]
+    return made or [{"type": "heartbeat", "seq": picture.seq, "outage": news.outage}]
 
 
 def _number(query: dict[str, list[str]], name: str) -> int:

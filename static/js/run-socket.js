@@ -30,6 +30,7 @@ export class RunSocket {
 
   opened() {
     this.wait = FIRST_WAIT;
+    this.outage = "";
     this.onState("live", "live");
     this.listen();
   }
@@ -49,9 +50,20 @@ export class RunSocket {
       if (frame.delta_seq <= this.delta) return;
       this.delta = frame.delta_seq;
       showDelta(this.run, frame.data, this.seq);
-    } else if (frame.type !== "heartbeat") {
+    } else if (frame.type === "heartbeat") {
+      this.tellOutage(frame.outage);
+    } else {
+      this.tellOutage("");
       this.takeEvent(frame);
     }
+  }
+
+  // Something behind the server is away, or back.
+  tellOutage(outage) {
+    if (outage === (this.outage || "")) return;
+    this.outage = outage;
+    if (outage) this.onState("reconnecting", outage);
+    else this.onState("live", "live");
   }
 
   takeEvent(frame) {

@@ -73,7 +73,8 @@ document.addEventListener("toast", (event) => show(event.detail.value && typeof 
 document.addEventListener("htmx:responseError", (event) => {
   if (event.detail.elt.closest("[data-quiet]")) return;
   const status = event.detail.xhr.status;
-  show({ text: status === 403 ? "That is not allowed any more. Reload the page." : `The server answered ${status}. Nothing was changed.`, tone: "bad" });
+  if (status === 503) show({ text: event.detail.xhr.responseText, tone: "bad" });
+  else show({ text: status === 403 ? "That is not allowed any more. Reload the page." : `The server answered ${status}. Nothing was changed.`, tone: "bad" });
 });
 document.addEventListener("htmx:sendError", (event) => {
   // data-quiet: a refresh in the background, which would say so every few seconds.

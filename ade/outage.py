@@ -1,0 +1,31 @@
+"""The answer where something broke: 503 while the database is away, which passes by itself; else 500."""
+
+from __future__ import annotations
+
+import sys
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.defaults import server_error
+
+from runs.database import is_away
+
+_AGAIN_SECONDS = "3"
+_TEXT = "The database is out of reach. Nothing was changed; runs wait for it and go on. Try again in a moment."
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Django's handler500. API clients get JSON and come again by themselves; a page loads itself again."""
+    error = sys.exc_info()[1]
+    if error is None or not is_away(error):
+        return server_error(request)
+    if request.path.startswith("/v1/"):
+        response: HttpResponse = JsonResponse({"detail": _TEXT}, status=503)
+    elif request.headers.get("HX-Request"):
+        response = HttpResponse(_TEXT, status=503, content_type="text/plain")
+    else:
+        response = render(None, "503.html", status=503)
+        if request.method == "GET":
+            response["Refresh"] = _AGAIN_SECONDS
+    response["Retry-After"] = _AGAIN_SECONDS
+    return response
