@@ -5,7 +5,18 @@ from __future__ import annotations
 from django.contrib import admin
 
 from access.admin import ReadOnlyAdmin
-from runs.models import HeldPermit, Message, Run, RunDelta, RunEvent, Step, ToolCall, WorkerLease
+from runs.models import (
+    Conversation,
+    HeldPermit,
+    Message,
+    ProviderTrace,
+    Run,
+    RunDelta,
+    RunEvent,
+    Step,
+    ToolCall,
+    WorkerLease,
+)
 
 
 @admin.register(Run)
@@ -14,6 +25,20 @@ class RunAdmin(ReadOnlyAdmin):
     list_filter = ("status", "stop_reason")
     list_select_related = ("agent",)
     search_fields = ("id", "agent__name")
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    list_display = ("id", "agent", "summary", "created_at", "last_message_at")
+    list_select_related = ("agent",)
+    search_fields = ("id", "summary", "agent__name")
+
+
+@admin.register(ProviderTrace)
+class ProviderTraceAdmin(ReadOnlyAdmin):
+    list_display = ("step_id", "agent", "created_at")
+    list_select_related = ("agent",)
+    search_fields = ("step__id", "step__run__id")
 
 
 @admin.register(Step)

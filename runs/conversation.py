@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.utils import timezone
 
 from agents.models import Agent
 from engine.specs import RunStatus
+from runs.contents import content_text
 from runs.models import Message, Run
 from runs.picture import RunPicture
 from runs.presentation import CARD_CALLS, Presenter
@@ -50,16 +49,16 @@ class MessageEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
-    """Oldest first. `earlier_than` is the id of the first run where there are earlier ones, else ""."""
+class Talk:
+    """What the Simulator shows, oldest first. `earlier_than` is the id of the first run where there are earlier ones, else ""."""
 
     entries: list[RunEntry | MessageEntry]
     earlier_than: str
 
 
-def conversation(agent: Agent, *, before: Run | None = None) -> Conversation:
-    """The latest runs of an agent, or the latest before one of them."""
-    runs = Run.objects.filter(agent=agent)
+def conversation(agent: Agent, *, before: Run | None = None) -> Talk:
+    """The latest runs of an agent's own history, or the latest before one of them."""
+    runs = Run.objects.filter(agent=agent, conversation=None)
     if before is not None:
         runs = runs.filter(created_at__lt=before.created_at)
     newest_first = list(runs.order_by("-created_at", "-id")[: RUNS_AT_ONCE + 1])
@@ -68,12 +67,12 @@ def conversation(agent: Agent, *, before: Run | None = None) -> Conversation:
     entries: list[RunEntry | MessageEntry] = [*_loose_messages(agent, shown, before, has_earlier=has_earlier)]
     entries.extend(entry(run) for run in shown)
     entries.sort(key=lambda one: one.at)
-    return Conversation(entries, shown[0].pk if has_earlier else "")
+    return Talk(entries, shown[0].pk if has_earlier else "")
 
 
 def newer_runs(agent: Agent, than: Run | None) -> list[RunEntry]:
     """The runs that have begun since, and those whose approvals they carry out, as they look now."""
-    runs = Run.objects.filter(agent=agent).select_related("resumes_run")
+    runs = Run.objects.filter(agent=agent, conversation=None).select_related("resumes_run")
     if than is not None:
         runs = runs.filter(created_at__gt=than.created_at)
     found = list(runs.order_by("created_at", "id")[:RUNS_AT_ONCE])
@@ -107,22 +106,14 @@ def messages_of(run: Run, picture: RunPicture) -> list[Said]:
     return [Said(str(message.get("role", "user")), content_text(message.get("content", ""))) for message in run.input]
 
 
-def content_text(content: Any) -> str:
-    """The text of a message's content, which is a text or a list of parts."""
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, Sequence) else []
-    texts = (part.get("text") for part in parts if isinstance(part, dict))
-    return "\n".join(text for text in texts if isinstance(text, str))
-
-
 def with_typed(pending: list[PendingView], typed: dict[str, tuple[str, str]]) -> list[PendingView]:
     """The pending calls with what a person has entered for them: {call id: (choice, reason)}."""
     return [PendingView(item.call, *typed.get(item.call.id, ("", ""))) for item in pending]
 
 
 def _loose_messages(agent: Agent, shown: list[Run], before: Run | None, *, has_earlier: bool) -> list[MessageEntry]:
-    messages = Message.objects.filter(agent=agent, run=None, position__isnull=False, role__in=["user", "assistant"])
+    history = Message.objects.filter(agent=agent, conversation=None, position__isnull=False)
+    messages = history.filter(run=None, role__in=["user", "assistant"])
     if has_earlier and shown:
         messages = messages.filter(created_at__gte=shown[0].created_at)
     if before is not None:

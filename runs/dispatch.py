@@ -16,7 +16,7 @@ from agents.models import Agent
 from engine.specs import CallState, Decision, RunStatus, StopReason
 from runs.closing import close_unstarted
 from runs.engines import engine
-from runs.models import Message, Run, ToolCall
+from runs.models import Conversation, Message, Run, RunQuerySet, ToolCall
 
 RETRY_WINDOW = timedelta(minutes=10)
 CANCELLED_BY_USER = "The user cancelled the request, so the tool call was denied."
@@ -74,10 +74,10 @@ class Options:
     is_token_streamed: bool = False
 
 
-def request_digest(agent_id: str, body: bytes | Mapping[str, Any]) -> str:
-    """What identifies a client's automatic retry: the same agent and the same body (rule 6.3)."""
+def request_digest(history_id: str, body: bytes | Mapping[str, Any]) -> str:
+    """What identifies a client's automatic retry: the same agent or conversation and the same body (rule 6.3)."""
     text = body if isinstance(body, bytes) else json.dumps(body, sort_keys=True, default=str).encode()
-    return hashlib.sha256(agent_id.encode() + b"\0" + text).hexdigest()
+    return hashlib.sha256(history_id.encode() + b"\0" + text).hexdigest()
 
 
 def start_run(
@@ -85,6 +85,7 @@ def start_run(
     messages: Sequence[Mapping[str, Any]],
     *,
     started_by: str,
+    conversation: Conversation | None = None,
     max_steps: int = 50,
     is_background: bool = False,
     is_token_streamed: bool = False,
@@ -94,7 +95,7 @@ def start_run(
 ) -> Run:
     """Store a run for these messages, {"role", "content", "otid"?, "name"?, "sender_id"?} each; it waits its turn.
 
-    A client's automatic retry gets the run that its first try started. Raises PendingApproval, AgentBusy.
+    They join the history of the conversation, None being the agent's own. A client's automatic retry gets the run that its first try started. Raises PendingApproval, AgentBusy.
     """
     with transaction.atomic():
         # The row lock makes two senders of one agent see each other; `no_key`, because who writes messages refers to it.
@@ -102,12 +103,13 @@ def start_run(
         earlier = _earlier_try(agent, digest) if digest and retry_count else None
         if earlier is not None:
             return earlier
-        _refuse_while_undecided(agent)
+        _refuse_while_undecided(agent, conversation)
         busy = agent.runs.live().first() if rejects_when_busy else None
         if busy is not None:
             raise AgentBusy("The agent is busy with another run. Wait until it has ended, or cancel it.", busy.pk)
         run = Run.objects.create(
             agent=agent,
+            conversation=conversation,
             input=[dict(message) for message in messages],
             started_by=started_by[:120],
             max_steps=max_steps,
@@ -116,6 +118,7 @@ def start_run(
             request_digest=digest,
         )
         _store_messages(run, messages)
+        Conversation.objects.filter(pk=run.conversation_id).update(last_message_at=run.created_at)
         engine().submit(run)
     return run
 
@@ -125,6 +128,7 @@ def decide(
     decisions: Sequence[Decision],
     *,
     decided_by: str,
+    conversation: Conversation | None = None,
     max_steps: int = 50,
     is_background: bool = False,
     is_token_streamed: bool = False,
@@ -135,9 +139,9 @@ def decide(
     """
     with transaction.atomic():
         Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
-        waiting = pending_run(agent)
+        waiting = pending_run(agent, conversation)
         if waiting is None:
-            return _repeat(agent, decisions)
+            return _repeat(agent, conversation, decisions)
         _check_coverage(waiting, decisions)
         run = _start_decision(waiting, decisions, decided_by, Options(max_steps, is_background, is_token_streamed))
         engine().submit(run)
@@ -145,21 +149,30 @@ def decide(
 
 
 def cancel_runs(agent: Agent, run_ids: Sequence[str] | None = None) -> dict[str, str]:
-    """Ask the worker to cancel these runs, or all that wait or run; "cancelled" or "failed" per run id.
+    """Ask the worker to cancel these runs, or all of the agent that wait or run, in conversations too; "cancelled" or
+    "failed" per run id.
 
     A run that waits for approval is cancelled by denying its calls. Raises NothingToCancel.
     """
+    return _cancel(agent, agent.runs.all(), run_ids)
+
+
+def cancel_conversation(agent: Agent, conversation: Conversation | None) -> dict[str, str]:
+    """As `cancel_runs`, all runs of one conversation; None is the agent's own history."""
+    return _cancel(agent, agent.runs.filter(conversation=conversation), None)
+
+
+def _cancel(agent: Agent, runs: RunQuerySet, run_ids: Sequence[str] | None) -> dict[str, str]:
     with transaction.atomic():
         Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
-        live = agent.runs.live()
-        chosen = list(live if run_ids is None else live.filter(pk__in=run_ids))
-        waiting = pending_run(agent)
+        wanted = runs if run_ids is None else runs.filter(pk__in=run_ids)
+        chosen = list(wanted.live())
         answers = dict.fromkeys(run_ids or (), "failed")
-        if waiting is not None and (run_ids is None or waiting.pk in run_ids):
+        for waiting in wanted.awaiting_approval():
             answers[waiting.pk] = "cancelled"
             chosen.append(_deny_all(waiting))
         if not chosen:
-            raise NothingToCancel("No run of this agent is waiting or running, so there is nothing to cancel.")
+            raise NothingToCancel("No run is waiting or running here, so there is nothing to cancel.")
         for run in chosen:
             _request_cancel(run)
             if run.resumes_run_id not in answers:
@@ -167,9 +180,9 @@ def cancel_runs(agent: Agent, run_ids: Sequence[str] | None = None) -> dict[str,
     return answers
 
 
-def pending_run(agent: Agent) -> Run | None:
-    """The agent's run whose calls wait for a decision."""
-    run: Run | None = agent.runs.awaiting_approval().first()
+def pending_run(agent: Agent, conversation: Conversation | None = None) -> Run | None:
+    """The run whose calls wait for a decision in this conversation, None being the agent's own history."""
+    run: Run | None = agent.runs.awaiting_approval().filter(conversation=conversation).first()
     return run
 
 
@@ -184,8 +197,8 @@ def _earlier_try(agent: Agent, digest: str) -> Run | None:
     return in_window.order_by("-created_at").first()
 
 
-def _refuse_while_undecided(agent: Agent) -> None:
-    waiting = pending_run(agent)
+def _refuse_while_undecided(agent: Agent, conversation: Conversation | None) -> None:
+    waiting = pending_run(agent, conversation)
     if waiting is not None:
         raise PendingApproval(waiting.pk, [call.pk for call in pending_calls(waiting)])
 
@@ -195,6 +208,7 @@ def _store_messages(run: Run, messages: Sequence[Mapping[str, Any]]) -> None:
     for number, message in enumerate(messages):
         Message.objects.create(
             agent_id=run.agent_id,
+            conversation_id=run.conversation_id,
             run=run,
             role=message["role"],
             content=message["content"],
@@ -216,6 +230,7 @@ def _check_coverage(waiting: Run, decisions: Sequence[Decision]) -> None:
 def _start_decision(waiting: Run, decisions: Sequence[Decision], decided_by: str, options: Options) -> Run:
     return Run.objects.create(
         agent_id=waiting.agent_id,
+        conversation_id=waiting.conversation_id,
         resumes_run=waiting,
         decisions=[_dump(decision) for decision in decisions],
         started_by=decided_by[:120],
@@ -229,9 +244,10 @@ def _dump(decision: Decision) -> dict[str, Any]:
     return {"call_id": decision.call_id, "approve": decision.is_approved, "reason": decision.reason}
 
 
-def _repeat(agent: Agent, decisions: Sequence[Decision]) -> Run:
+def _repeat(agent: Agent, conversation: Conversation | None, decisions: Sequence[Decision]) -> Run:
     ids = {decision.call_id for decision in decisions}
-    for run in agent.runs.exclude(resumes_run=None).order_by("-created_at")[:20]:
+    resuming = agent.runs.filter(conversation=conversation).exclude(resumes_run=None)
+    for run in resuming.order_by("-created_at")[:20]:
         if ids and ids == {decided["call_id"] for decided in run.decisions}:
             same = sorted(run.decisions, key=_by_call) == sorted(map(_dump, decisions), key=_by_call)
             if same:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from agents.models import Agent
 from engine.specs import Outcome
 from llms.types import ModelMessage, RequestedCall, Role
-from runs.models import Message
+from runs.contents import content_text
+from runs.models import Conversation, Message
 
 
-def model_history(agent: Agent) -> list[ModelMessage]:
-    """All messages that have joined the agent's history, oldest first, without the system prompt."""
-    messages = Message.objects.filter(agent=agent, position__isnull=False).order_by("position")
-    return list(_expand(messages))
+def model_history(agent: Agent, conversation: Conversation | None = None) -> list[ModelMessage]:
+    """All messages that have joined the history of a conversation (None: the agent's own), oldest first, without the
+    system prompt."""
+    messages = Message.objects.filter(agent=agent, conversation=conversation, position__isnull=False)
+    return list(_expand(messages.order_by("position")))
 
 
 def _expand(messages: Iterable[Message]) -> Iterator[ModelMessage]:
@@ -46,10 +47,3 @@ def _assistant(message: Message) -> ModelMessage:
         reasoning=message.reasoning,
         reasoning_signature=message.reasoning_signature,
     )
-
-
-def content_text(content: Any) -> str:
-    """The text of a message's content: a text, or a list of parts of which the text ones count."""
-    if isinstance(content, str):
-        return content
-    return "\n".join(part.get("text", "") for part in content if isinstance(part, dict))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -10,6 +11,7 @@ from django.db.models import Q
 from agents.models import Agent
 from engine.ids import new_id
 from engine.specs import CallState, Mode, Outcome, RunStatus, StopReason
+from runs.contents import search_text
 
 
 def _choices(*kinds: type) -> list[tuple[str, str]]:
@@ -31,8 +33,35 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(stop_reason=StopReason.REQUIRES_APPROVAL, resumed_by__isnull=True)
 
 
+class Conversation(models.Model):
+    """A history of an agent beside its own one, which is the messages without a conversation.
+
+    `model` (a handle), `model_settings` and `context_window_limit` stand in for the agent's where they are set.
+    `last_message_at` is when somebody last sent something.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "conv"), editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="conversations")
+    summary = models.TextField(null=True, blank=True)
+    description = models.TextField(null=True, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    model_settings = models.JSONField(default=dict, blank=True)
+    context_window_limit = models.PositiveIntegerField(null=True, blank=True)
+    is_hidden = models.BooleanField(default=False, help_text="Left out of lists")
+    archived_at = models.DateTimeField(null=True, blank=True)
+    last_message_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.summary or self.id
+
+
 class Run(models.Model):
-    """One execution for one input.
+    """One execution for one input, in the agent's own history or in a conversation.
 
     `input` is a list of {"role", "content", "otid"?, "name"?}; `decisions` a list of {"call_id", "approve", "reason"} where
     the run carries out an approval. `epoch` counts the workers that have taken the run; every write of a run
@@ -42,6 +71,7 @@ class Run(models.Model):
 
     id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "run"), editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="runs")
+    conversation = models.ForeignKey(Conversation, null=True, blank=True, on_delete=models.CASCADE, related_name="runs")
     status = models.CharField(max_length=16, choices=_choices(RunStatus), default=RunStatus.CREATED)
     stop_reason = models.CharField(max_length=32, choices=_choices(StopReason), blank=True)
     error = models.TextField(blank=True)
@@ -106,6 +136,8 @@ class Step(models.Model):
     usage = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
     responded_at = models.DateTimeField(null=True, blank=True)
+    feedback = models.CharField(max_length=8, blank=True, help_text="What somebody thinks of it: positive, negative")
+    tags = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["index"]
@@ -154,8 +186,28 @@ class ToolCall(models.Model):
         return self.state in set(Outcome)
 
 
+class ProviderTrace(models.Model):
+    """What was sent to the model for a step and what came back, as JSON: never the key it was sent with.
+
+    Only the latest of an agent are kept (see runs.exchanges).
+    """
+
+    step = models.OneToOneField(Step, primary_key=True, on_delete=models.CASCADE, related_name="trace")
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="+")
+    request = models.JSONField()
+    response = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["agent", "created_at"])]
+
+    def __str__(self) -> str:
+        return f"what was exchanged for {self.step_id}"
+
+
 class Message(models.Model):
-    """One message of an agent's history.
+    """One message of a history: the agent's own, or that of a conversation.
 
     `position` orders the history; it is None while the message's run waits its turn. `content` is a text or a list
     of parts; `calls` are {"id", "name", "arguments", "needs_approval"} of an assistant message; `returns` are
@@ -165,6 +217,9 @@ class Message(models.Model):
 
     id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "message"), editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="messages")
+    conversation = models.ForeignKey(
+        Conversation, null=True, blank=True, on_delete=models.CASCADE, related_name="messages"
+    )
     run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages")
     step = models.ForeignKey(Step, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages")
     position = models.PositiveBigIntegerField(null=True, blank=True)
@@ -178,14 +233,25 @@ class Message(models.Model):
     calls = models.JSONField(default=list, blank=True)
     returns = models.JSONField(default=list, blank=True)
     decisions = models.JSONField(default=list, blank=True)
+    search_text = models.TextField(blank=True, editable=False, help_text="What it says, in lower case")
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
         ordering = ["position"]
-        constraints = [models.UniqueConstraint(fields=["agent", "position"], name="message_position_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "position"], condition=Q(conversation=None), name="message_position_once"
+            ),
+            models.UniqueConstraint(fields=["conversation", "position"], name="conversation_position_once"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.role} message {self.id}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store it so that it can be searched for."""
+        self.search_text = search_text(self.content, self.reasoning, self.returns)
+        super().save(*args, **kwargs)
 
 
 class RunEvent(models.Model):

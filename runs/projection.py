@@ -98,13 +98,14 @@ def _start_run(run_id: str, at: datetime) -> None:
     """The run's messages join the history now, not when they were sent: those of a waiting run must not come between."""
     Run.objects.filter(pk=run_id, started_at=None).update(started_at=at)
     for message in Message.objects.filter(run_id=run_id, position=None).order_by("created_at", "id"):
-        message.position = next_position(message.agent_id)
+        message.position = next_position(message.agent_id, message.conversation_id)
         message.save(update_fields=["position"])
 
 
-def next_position(agent_id: str) -> int:
-    """The place behind the last message of an agent's history. Safe because one run at a time writes it."""
-    last = Message.objects.filter(agent_id=agent_id).aggregate(last=Max("position"))["last"]
+def next_position(agent_id: str, conversation_id: str | None = None) -> int:
+    """The place behind the last message of a history. Safe because one run at a time writes it."""
+    history = Message.objects.filter(agent_id=agent_id, conversation_id=conversation_id)
+    last = history.aggregate(last=Max("position"))["last"]
     return (last or 0) + 1
 
 
@@ -140,9 +141,10 @@ def _answer(run_id: str, at: datetime, event: ModelResponded) -> None:
     Message.objects.create(
         pk=event.message_id,
         agent_id=run.agent_id,
+        conversation_id=run.conversation_id,
         run_id=run_id,
         step_id=event.step_id,
-        position=next_position(run.agent_id),
+        position=next_position(run.agent_id, run.conversation_id),
         role="assistant",
         content=event.text,
         reasoning=event.reasoning,
@@ -189,9 +191,10 @@ def _decide(run_id: str, at: datetime, event: ApprovalDecided) -> None:
     Message.objects.create(
         pk=new_id("message"),
         agent_id=run.agent_id,
+        conversation_id=run.conversation_id,
         run_id=run_id,
         step_id=event.step_id,
-        position=next_position(run.agent_id),
+        position=next_position(run.agent_id, run.conversation_id),
         role="approval",
         decisions=[
             {"call_id": decision.call_id, "approve": decision.is_approved, "reason": decision.reason}
@@ -207,13 +210,14 @@ def _close_batch(run_id: str, at: datetime, returns: Sequence[str]) -> None:
         return
     calls = ToolCall.objects.select_related("step").in_bulk(list(returns))
     step = calls[returns[0]].step
-    agent_id = Run.objects.values_list("agent_id", flat=True).get(pk=run_id)
+    agent_id, conversation_id = Run.objects.values_list("agent_id", "conversation_id").get(pk=run_id)
     Message.objects.create(
         pk=new_id("message"),
         agent_id=agent_id,
+        conversation_id=conversation_id,
         run_id=run_id,
         step=step,
-        position=next_position(agent_id),
+        position=next_position(agent_id, conversation_id),
         role="tool",
         returns=[_return(calls[call_id]) for call_id in returns],
         created_at=at,

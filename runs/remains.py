@@ -32,7 +32,7 @@ from engine.events import (
 )
 from engine.specs import Mode, Outcome, RunStatus, StopReason
 from llms.types import FinishReason, Usage
-from runs.history import content_text
+from runs.contents import content_text
 from runs.models import Message, Run, RunEvent, Step, ToolCall
 
 Fact = tuple[datetime, Event]

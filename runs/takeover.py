@@ -18,7 +18,8 @@ from engine.specs import ToolCall as CallSpec
 from engine.turn import Turn
 from llms.types import Usage
 from runs.closing import close_unstarted
-from runs.history import content_text, model_history
+from runs.contents import content_text
+from runs.history import model_history
 from runs.leases import abandoned_runs
 from runs.models import Message, Run, RunEvent, Step, ToolCall
 
@@ -101,7 +102,8 @@ def _next_runs(agent_id: str | None, at_most: int) -> list[Run]:
 
 
 def _claim(run: Run, worker: str) -> Claim | None:
-    if not run.decisions and Run.objects.awaiting_approval().filter(agent_id=run.agent_id).exists():
+    undecided = Run.objects.awaiting_approval().filter(agent_id=run.agent_id, conversation_id=run.conversation_id)
+    if not run.decisions and undecided.exists():
         close_unstarted(run, StopReason.ERROR, PENDING_APPROVAL_TEXT)
         return None
     return _take(run, worker)
@@ -149,12 +151,12 @@ def _decided(run: Run) -> ApprovalDecided:
 
 def load_turn(run_id: str) -> Turn:
     """The turn as the rows tell it: history, calls so far, the open batch."""
-    run = Run.objects.select_related("agent").get(pk=run_id)
+    run = Run.objects.select_related("agent", "conversation").get(pk=run_id)
     chain = chain_ids(run)
     steps = list(Step.objects.filter(run_id__in=chain, responded_at__isnull=False))
     pending = Step.objects.filter(run=run, responded_at=None).first()
     return Turn(
-        messages=model_history(run.agent),
+        messages=model_history(run.agent, run.conversation),
         past=_past_calls(chain),
         batch=open_batch(run),
         steps=len(steps),
@@ -174,7 +176,8 @@ def chain_ids(run: Run) -> list[str]:
 
 def open_batch(run: Run) -> OpenBatch | None:
     """The batch of the run's last step (or of the step it resumes) whose returns have not joined the history yet."""
-    last = Message.objects.filter(agent_id=run.agent_id, role__in=["assistant", "tool"]).order_by("-position").first()
+    history = Message.objects.filter(agent_id=run.agent_id, conversation_id=run.conversation_id)
+    last = history.filter(role__in=["assistant", "tool"]).order_by("-position").first()
     if last is None or last.role != "assistant" or not last.calls or last.step_id is None:
         return None
     calls = list(ToolCall.objects.filter(step_id=last.step_id).order_by("index"))
