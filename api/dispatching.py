@@ -22,7 +22,7 @@ from runs.dispatch import (
     request_digest,
     start_run,
 )
-from runs.models import Run
+from runs.models import Conversation, Run
 from runs.takeover import PENDING_APPROVAL_TEXT
 
 
@@ -36,8 +36,17 @@ class Envelope:
     rejects_when_busy: bool
 
 
-def begin(agent_id: str, body: Sent, envelope: Envelope, *, is_background: bool, is_token_streamed: bool) -> Run:
-    """The run that this request starts, or the one that it attaches to (rules 5.1 and 6.3). Raises ApiProblem."""
+def begin(
+    agent_id: str,
+    body: Sent,
+    envelope: Envelope,
+    *,
+    is_background: bool,
+    is_token_streamed: bool,
+    conversation: Conversation | None = None,
+) -> Run:
+    """The run that this request starts, or the one that it attaches to (rules 5.1 and 6.3), in this conversation of
+    the agent; None is its own history. Raises ApiProblem."""
     refuse_unsupported(body.model_dump(), UNSUPPORTED)
     agent = find(Agent.objects.all(), agent_id, "Agent")
     approval = body.approval()
@@ -45,15 +54,16 @@ def begin(agent_id: str, body: Sent, envelope: Envelope, *, is_background: bool,
         "max_steps": body.max_steps,
         "is_background": is_background,
         "is_token_streamed": is_token_streamed,
+        "conversation": conversation,
     }
     try:
         if approval is not None:
-            return _decide(agent, approval, envelope.sender, options)
+            return _decide(agent, conversation, approval, envelope.sender, options)
         return start_run(
             agent,
             body.chat(),
             started_by=envelope.sender,
-            digest=request_digest(agent.pk, envelope.raw_body),
+            digest=request_digest(conversation.pk if conversation else agent.pk, envelope.raw_body),
             retry_count=envelope.retry_count,
             rejects_when_busy=envelope.rejects_when_busy,
             **options,
@@ -64,7 +74,7 @@ def begin(agent_id: str, body: Sent, envelope: Envelope, *, is_background: bool,
 
 def finish(run_id: str, only: Iterable[str] | None) -> dict[str, Any]:
     """The answer of a run that has ended. Raises ApiProblem where it failed for a reason that must not be overlooked."""
-    run = Run.objects.select_related("agent").get(pk=run_id)
+    run = Run.objects.select_related("agent", "conversation").get(pk=run_id)
     if run.error == PENDING_APPROVAL_TEXT:
         raise _still_pending(run)
     if is_fault(run):
@@ -72,21 +82,28 @@ def finish(run_id: str, only: Iterable[str] | None) -> dict[str, Any]:
     return letta_response(run, only)
 
 
-def _decide(agent: Agent, approval: SentMessage, sender: str, options: Mapping[str, Any]) -> Run:
-    waiting = pending_run(agent)
-    pending = [call.pk for call in pending_calls(waiting)] if waiting else _decided_last(agent)
+def _decide(
+    agent: Agent, conversation: Conversation | None, approval: SentMessage, sender: str, options: Mapping[str, Any]
+) -> Run:
+    waiting = pending_run(agent, conversation)
+    pending = [call.pk for call in pending_calls(waiting)] if waiting else _decided_last(agent, conversation)
     return decide(agent, decisions(approval, pending), decided_by=sender, **options)
 
 
-def _decided_last(agent: Agent) -> list[str]:
+def _decided_last(agent: Agent, conversation: Conversation | None) -> list[str]:
     """The calls of the last decision: an older approval that names none may be a repeat of it."""
-    last = Run.objects.filter(agent=agent).exclude(resumes_run=None).order_by("-created_at").first()
+    last = (
+        Run.objects.filter(agent=agent, conversation=conversation)
+        .exclude(resumes_run=None)
+        .order_by("-created_at")
+        .first()
+    )
     return [decision["call_id"] for decision in last.decisions] if last else []
 
 
 def _still_pending(run: Run) -> ApiProblem:
     """The run waited, and the one before it ended with calls that wait for approval (rule 6.4)."""
-    waiting = pending_run(run.agent)
+    waiting = pending_run(run.agent, run.conversation)
     calls = [call.pk for call in pending_calls(waiting)] if waiting else []
     return explain_dispatch(PendingApproval(waiting.pk if waiting else run.pk, calls))
 

@@ -13,8 +13,9 @@ from runs.models import Message
 
 
 class MessageFilter(Cursor):
-    """Which messages to list."""
+    """Which messages to list. `conversation_id` is "default" for an agent's own history."""
 
+    conversation_id: str | None = None
     include_return_message_types: list[str] | None = None
 
 
@@ -33,9 +34,23 @@ def ordered_page(rows: QuerySet[Message], chosen: MessageFilter) -> list[Wire]:
     return _filled(rows, page_of(chosen, order="asc", limit=100), chosen, cut_forwards)
 
 
+def newest_page(rows: QuerySet[Message], chosen: MessageFilter) -> list[Wire]:
+    """A page in the order that was asked for, the newest first by default."""
+    return _filled(rows, page_of(chosen, order="desc", limit=100), chosen, cut_forwards)
+
+
+def dated_page(rows: QuerySet[Message], chosen: MessageFilter) -> list[Wire]:
+    """As `newest_page`, of messages from several histories: by when they were said."""
+    return _filled(rows, page_of(chosen, order="desc", limit=100), chosen, _cut_by_date)
+
+
 def cut_forwards(rows: QuerySet[Message], page: Page) -> list[Message]:
     """The rows of a page."""
     return cut(rows, page, key="position")
+
+
+def _cut_by_date(rows: QuerySet[Message], page: Page) -> list[Message]:
+    return cut(rows, page)
 
 
 def _cut_backwards(rows: QuerySet[Message], page: Page) -> list[Message]:
