@@ -8,6 +8,7 @@ from access.activity import Actor
 from access.models import Activity
 from agents.models import Agent
 from agents.roster import create_agent
+from tools.built_in import KINDS
 from tools.demo import DEMO_TOOLS, read_demo_source
 from tools.library import create_tool
 from tools.models import Tool
@@ -50,7 +51,7 @@ def seed_demo() -> Agent | None:
 
 
 def _demo_tool(file_name: str, *, is_parallel: bool) -> Tool:
-    existing = Tool.objects.filter(name=file_name.removesuffix(".py")).first()
+    existing = Tool.objects.filter(name=file_name.removesuffix(".py")).exclude(tool_type__in=KINDS).first()
     if existing is not None:
         return existing
     fields = {"enable_parallel_execution": is_parallel, "tags": ["demo"], "network": "off"}

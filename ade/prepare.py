@@ -1,4 +1,4 @@
-"""Brings a data directory up to date: tables, static files, the demo agent."""
+"""Brings a data directory up to date: tables, static files, the demo agent, built-in tools."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 
 from ade.demo import DEMO_MESSAGE, seed_demo
+from tools.built_in import ensure
 
 
 def prepare() -> str:
-    """Do all three; what there is to say about it, or "". The caller holds the data directory's lock."""
+    """Do all of it; what there is to say about it, or "". The caller holds the data directory's lock."""
     call_command("migrate", verbosity=0, interactive=False)
     collect_static_files()
     agent = seed_demo()
+    ensure()
     return f'The demo agent "{agent.name}" is ready. Try: {DEMO_MESSAGE}' if agent else ""
 
 

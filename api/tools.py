@@ -12,6 +12,7 @@ from api.auth import actor_of
 from api.lookup import find
 from api.paging import Cursor, cut, page_of
 from api.schemas.tools import NewTool, ToolFields, tool_state
+from tools.built_in import ensure
 from tools.library import change_tool, delete_tool, upsert_tool
 from tools.models import Tool
 
@@ -67,6 +68,12 @@ def upsert(request: HttpRequest, body: NewTool) -> dict[str, Any]:
 def list_tools(request: HttpRequest, chosen: Query[ToolFilter]) -> list[dict[str, Any]]:
     """The library, newest first."""
     return [tool_state(tool) for tool in cut(chosen.choose(), page_of(chosen))]
+
+
+@router.post("/tools/add-base-tools")
+def add_base_tools(request: HttpRequest) -> list[dict[str, Any]]:
+    """Add the built-in tools that are missing to the library; all of them, switches as they are."""
+    return [tool_state(tool) for tool in ensure()]
 
 
 @router.get("/tools/{tool_id}")

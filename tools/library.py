@@ -13,7 +13,8 @@ from access import activity
 from access.activity import Actor
 from access.changes import assign, explain, save_changes
 from sandbox.requirements import RequirementProblem, read_json
-from tools.models import Tool
+from tools.built_in import is_built_in
+from tools.models import Tool, ToolType
 from tools.problems import Problem, SourceError
 from tools.source import ToolSource, read_source
 from tools.typescript import TYPESCRIPT, schema_of
@@ -41,6 +42,8 @@ CHANGEABLE = frozenset(
     }
 )
 _SHAPES_THE_SCHEMA = frozenset({"source_code", "source_type", "json_schema", "args_json_schema", "description"})
+# What of a built-in tool comes with the server.
+_BUILT_IN = _SHAPES_THE_SCHEMA | {"pip_requirements", "npm_requirements"}
 
 # Told the old and the new name in the same transaction, whenever a tool is renamed.
 RENAME_FOLLOWERS: list[Callable[[str, str], None]] = []
@@ -63,12 +66,16 @@ class SchemaMissing(ToolProblem):
 
 
 def create_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) -> Tool:
-    """A new tool. Raises NameTaken where its function's name is in use, ToolProblem for everything else."""
+    """A new tool. Raises NameTaken where its function's name is in use, ToolProblem for everything else. The name of a
+    built-in tool is not in use: that tool becomes this one."""
     given = {**fields, "source_code": source_code}
     derived = _derive(given, before=None)
     try:
         with transaction.atomic():
-            if Tool.objects.filter(name=derived["name"]).exists():
+            taken = Tool.objects.select_for_update().filter(name=derived["name"]).first()
+            if taken is not None and is_built_in(taken):
+                return _take_over(actor, taken, {**given, **derived})
+            if taken is not None:
                 raise _name_taken(derived["name"])
             return _insert(actor, {**given, **derived})
     except IntegrityError as error:  # somebody else was a moment earlier
@@ -90,6 +97,8 @@ def upsert_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) ->
     derived = _derive(given, before=None)
     with transaction.atomic():
         tool = Tool.objects.select_for_update().filter(name=derived["name"]).first()
+        if tool is not None and is_built_in(tool):
+            return _take_over(actor, tool, {**given, **derived}), False
         if tool is not None:
             return _change(actor, tool, {**given, **derived}), False
         try:
@@ -108,6 +117,8 @@ def change_tool(actor: Actor, tool: Tool, changes: Mapping[str, Any]) -> Tool:
     """
     with transaction.atomic():
         stored = Tool.objects.select_for_update().get(pk=tool.pk)
+        if is_built_in(stored):
+            return _change(actor, stored, _of_operator(stored, changes))
         derived = _derive(changes, before=stored) if _SHAPES_THE_SCHEMA & changes.keys() else {}
         name = derived.get("name", stored.name)
         if name != stored.name and Tool.objects.filter(name=name).exists():
@@ -116,10 +127,44 @@ def change_tool(actor: Actor, tool: Tool, changes: Mapping[str, Any]) -> Tool:
 
 
 def delete_tool(actor: Actor, tool: Tool) -> None:
-    """The tool is gone, and detached from every agent. What it did stays in the runs."""
+    """The tool is gone, and detached from every agent. What it did stays in the runs. Raises ToolProblem for a
+    built-in tool; somebody's own tool of such a name makes room for the built-in one, at the next start."""
+    if is_built_in(tool):
+        raise ToolProblem(
+            f"{tool.name} is built in and cannot be deleted. Detach it from the agents that should not have it."
+        )
     with transaction.atomic():
         activity.note(actor, "deleted", target_id=tool.pk, target_name=tool.name)
         tool.delete()
+
+
+def _take_over(actor: Actor, built_in: Tool, given: Mapping[str, Any]) -> Tool:
+    """Somebody's own tool wins over the built-in one of its name: same row, so that agents which had that have this.
+    Nothing of the built-in one's switches is left, least of all that it may run in parallel."""
+    fresh = Tool()
+    before = built_in.tool_type
+    for name in CHANGEABLE:
+        setattr(built_in, name, getattr(fresh, name))
+    assign(built_in, _known(given))
+    built_in.tool_type = ToolType.CUSTOM
+    _check(built_in.full_clean)
+    built_in.save()
+    changes = {"tool_type": [before, ToolType.CUSTOM.value]}
+    activity.note(actor, "changed", target_id=built_in.pk, target_name=built_in.name, changes=changes)
+    return built_in
+
+
+def _of_operator(tool: Tool, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What of these changes is an operator's to make of a built-in tool. Raises ToolProblem where another is among them."""
+    fixed = [
+        name for name in sorted(changes.keys() & _BUILT_IN) if (changes[name] or None) != (getattr(tool, name) or None)
+    ]
+    if any(changes[name] is not None for name in fixed):
+        raise ToolProblem(
+            f"{tool.name} is built in: its {', '.join(fixed)} cannot be changed. Its switches, limits and tags can; a "
+            f"tool of your own called {tool.name} takes its place."
+        )
+    return {name: value for name, value in changes.items() if name not in _BUILT_IN}
 
 
 def _name_taken(name: str) -> NameTaken:

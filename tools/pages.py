@@ -16,6 +16,7 @@ from pygments.lexers import JsonLexer
 
 from access.replies import PageRequest, show, wants_part
 from sandbox.requirements import read_json
+from tools.built_in import is_built_in
 from tools.forms import DependenciesForm, SourceForm, ToolExecutionForm
 from tools.models import Tool, ToolType
 from tools.sandboxes import environments
@@ -41,7 +42,8 @@ def show_tool(
 def tool_context(request: PageRequest, tool: Tool, tab: str) -> dict[str, Any]:
     """What the tab's templates need."""
     url = reverse("tools:detail", args=[tool.pk])
-    tabs = [{"label": label, "url": f"{url}?tab={key}", "active": key == tab} for key, label in TABS.items()]
+    shown = TABS if tool.tool_type == ToolType.CUSTOM else {key: TABS[key] for key in TABS if key != "dependencies"}
+    tabs = [{"label": label, "url": f"{url}?tab={key}", "active": key == tab} for key, label in shown.items()]
     context = {
         "tool": tool,
         "tab": tab,
@@ -50,6 +52,7 @@ def tool_context(request: PageRequest, tool: Tool, tab: str) -> dict[str, Any]:
         "target": f"#{DRAWER}" if wants_part(request, DRAWER) else "#tool-body",
         "in_drawer": wants_part(request, DRAWER),
         "is_custom": tool.tool_type == ToolType.CUSTOM,
+        "is_built_in": is_built_in(tool),
     }
     match tab:
         case "code":

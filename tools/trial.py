@@ -1,4 +1,4 @@
-"""The Test tab: a tool run by a person, once or several times at once, in the same sandbox as a model's calls."""
+"""The Test tab: a tool run by a person, once or several times at once, in the same way as a model's calls."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from django.views.decorators.http import require_POST
 
 from access.replies import PageRequest
 from engine.arguments import ArgumentProblem, check_arguments
+from engine.ids import new_call_id
+from engine.plan import PlannedCall
+from engine.ports import OnOutput
+from engine.specs import Mode, ToolCall, ToolResult, ToolSpec
 from sandbox.specs import SandboxResult, SandboxUnavailable
 from tools import toolbox
-from tools.models import Tool
+from tools.models import Tool, ToolType
 from tools.pages import show_tool
-from tools.toolbox import EQUIPPERS, Caller, CannotEquip, Equipment
+from tools.toolbox import EQUIPPERS, Caller, CannotEquip, Equipment, Toolbox
 from tools.trial_form import ArgumentField, arguments_text, fields_of
 
 MOST_AT_ONCE = 16
@@ -38,7 +42,7 @@ class TrialRun:
     number: int
     started: float
     ended: float
-    result: SandboxResult
+    result: SandboxResult | ToolResult
 
     @property
     def duration_ms(self) -> float:
@@ -151,9 +155,23 @@ async def try_tool(
 
     async def run_once(number: int) -> TrialRun:
         started = time.monotonic() - begun
-        result = await toolbox.run_source(tool, arguments, partial(on_piece, number) if on_piece else None, equipment)
+        result = await _call(tool, arguments, partial(on_piece, number) if on_piece else None, equipment)
         return TrialRun(number, started, time.monotonic() - begun, result)
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(run_once(number)) for number in range(1, times + 1)]
     return Trial(tuple(task.result() for task in tasks))
+
+
+async def _call(
+    tool: Tool, arguments: Mapping[str, Any], on_output: OnOutput | None, equipment: Equipment | None
+) -> SandboxResult | ToolResult:
+    if tool.tool_type == ToolType.CUSTOM:
+        return await toolbox.run_source(tool, arguments, on_output, equipment)
+
+    async def equip(caller: Caller, tool_id: str) -> Equipment:
+        return equipment or Equipment(tool)
+
+    call = ToolCall(new_call_id(), tool.name, json.dumps(arguments), 0)
+    planned = PlannedCall(call, Mode.SEQUENTIAL, "", ToolSpec(tool.pk, tool.name), arguments)
+    return await Toolbox(equip).of(Caller(""))(planned, on_output or (lambda stream, text: None))

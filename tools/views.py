@@ -153,7 +153,10 @@ def save_settings(request: PageRequest, tool_id: str) -> HttpResponse:
 def delete(request: PageRequest, tool_id: str) -> HttpResponse:
     """The tool is gone."""
     tool = _tool(tool_id)
-    delete_tool(actor_of(request), tool)
+    try:
+        delete_tool(actor_of(request), tool)
+    except ToolProblem as problem:
+        return HttpResponse(str(problem), status=400, content_type="text/plain")
     return go(request, reverse("tools:list"), f"Tool {tool.name} deleted")
 
 

@@ -13,6 +13,7 @@ from ade.lock import DataDirectoryInUse, lock_data_directory
 from ade.prepare import prepare
 from ade.server import PortTaken, serve
 from ade.work import work
+from tools.built_in import ensure
 
 
 class Command(BaseCommand):
@@ -25,6 +26,7 @@ class Command(BaseCommand):
         lock = self._lock()
         if options["prepare"] and (news := prepare()):
             self.stdout.write(news)
+        ensure()
         # Only now: it looks at the static files as it is imported.
         from ade.asgi import application
 
