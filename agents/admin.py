@@ -13,7 +13,7 @@ from access.activity import actor_of
 from access.admin import AnyAdmin, ReadOnlyAdmin
 from agents.memory import change_block, create_block
 from agents.model_choice import HandleProblem, check_handle
-from agents.models import Agent, AgentBlock, AgentTool, AgentVariable, Block, ParallelRefusal
+from agents.models import Agent, AgentBlock, AgentTool, AgentVariable, Block, Identity, ParallelRefusal
 from agents.problems import AgentProblem
 from agents.roster import attach_tool, change_agent, create_agent, delete_agent, detach_tool
 from agents.tool_rules import read_rules
@@ -156,6 +156,12 @@ class AgentVariableAdmin(ReadOnlyAdmin):
     list_select_related = ("agent",)
     search_fields = ("key", "agent__name")
     exclude = ("encrypted_value",)
+
+
+@admin.register(Identity)
+class IdentityAdmin(ReadOnlyAdmin):
+    list_display = ("name", "identifier_key", "identity_type", "created_at")
+    search_fields = ("name", "identifier_key")
 
 
 @admin.register(ParallelRefusal)

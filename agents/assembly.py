@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.conf import settings
 
 from agents.models import Agent, Block, ParallelRefusal
@@ -18,22 +20,31 @@ def rules_of(agent: Agent) -> tuple[ToolRule, ...]:
     return tuple(parse_rule(rule) for rule in agent.tool_rules)
 
 
-def parallel_support(handle: str) -> ParallelSupport:
-    """Whether this model takes several calls at once: the catalogue, and what its endpoint has answered so far."""
+Refusal = tuple[str, str]
+"""A model's handle and the base URL where it refused the parameter."""
+
+
+def known_refusals() -> frozenset[Refusal]:
+    """All refusals so far, for questions about many agents."""
+    return frozenset(ParallelRefusal.objects.values_list("handle", "base_url"))
+
+
+def parallel_support(handle: str, refusals: Collection[Refusal] | None = None) -> ParallelSupport:
+    """Whether this model takes several calls at once: the catalogue, and what its endpoint has answered so far, read
+    anew unless the `refusals` are given."""
     model = describe(handle)
     name = handle.partition("/")[2] or handle
     if not model.supports_parallel_parameter:
         return ParallelSupport(False, False, f"{name} does not take the parameter parallel_tool_calls")
-    if ParallelRefusal.objects.filter(handle=handle, base_url=_base_url(handle)).exists():
+    if _has_refused(handle, refusals):
         return ParallelSupport(False, False, f"the endpoint of {name} refused the parameter parallel_tool_calls")
     return ParallelSupport(True, True)
 
 
-def effective_flag(agent: Agent) -> EffectiveFlag:
+def effective_flag(agent: Agent, refusals: Collection[Refusal] | None = None) -> EffectiveFlag:
     """The agent's effective flag and the sentence that every page and the API show (rule 1.3)."""
-    return explain(
-        wants_parallel=agent.parallel_tool_calls, support=parallel_support(agent.model), rules=rules_of(agent)
-    )
+    support = parallel_support(agent.model, refusals)
+    return explain(wants_parallel=agent.parallel_tool_calls, support=support, rules=rules_of(agent))
 
 
 def agent_spec(agent_id: str) -> AgentSpec:
@@ -94,6 +105,13 @@ def _section(block: Block) -> str:
 def remember_refusal(handle: str) -> None:
     """This model's endpoint answered 400 to `parallel_tool_calls`: it is not sent there again (rule 1.2)."""
     ParallelRefusal.objects.get_or_create(handle=handle, base_url=_base_url(handle))
+
+
+def _has_refused(handle: str, refusals: Collection[Refusal] | None) -> bool:
+    key = (handle, _base_url(handle))
+    if refusals is not None:
+        return key in refusals
+    return ParallelRefusal.objects.filter(handle=key[0], base_url=key[1]).exists()
 
 
 def _base_url(handle: str) -> str:

@@ -7,12 +7,14 @@ from functools import partial
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from access.models import Person
 from engine.ids import new_id
 from tools.models import Tool
 
 
 class Block(models.Model):
-    """A piece of core memory that stands in the system prompt of every agent it is attached to. `limit` is in characters."""
+    """A piece of core memory that stands in the system prompt of every agent it is attached to. `limit` is in characters;
+    `extras` are the accepted fields that Tandem does not act on."""
 
     id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "block"), editable=False)
     label = models.CharField(max_length=100, db_index=True)
@@ -22,6 +24,9 @@ class Block(models.Model):
     read_only = models.BooleanField(default=False)
     metadata = models.JSONField(default=dict, blank=True)
     tags = models.JSONField(default=list, blank=True)
+    template_name = models.CharField(max_length=200, blank=True, db_index=True)
+    is_template = models.BooleanField(default=False)
+    extras = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -61,6 +66,8 @@ class Agent(models.Model):
     timezone = models.CharField(max_length=64, default="UTC")
     tools = models.ManyToManyField(Tool, through="AgentTool", related_name="agents")
     blocks = models.ManyToManyField(Block, through="AgentBlock", related_name="agents")
+    created_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    updated_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -116,6 +123,39 @@ class AgentVariable(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class IdentityType(models.TextChoices):
+    """What an identity stands for. Values are Letta's."""
+
+    ORG = "org", "Organisation"
+    USER = "user", "User"
+    OTHER = "other", "Other"
+
+
+class Identity(models.Model):
+    """Somebody that an application knows by `identifier_key`, and the agents and blocks that are theirs.
+
+    `properties` are {"key", "value", "type"} each, type being string, number, boolean or json.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "identity"), editable=False)
+    identifier_key = models.CharField(max_length=250, unique=True)
+    name = models.CharField(max_length=200)
+    identity_type = models.CharField(max_length=8, choices=IdentityType.choices)
+    properties = models.JSONField(default=list, blank=True)
+    project_id = models.CharField(max_length=100, blank=True)
+    agents = models.ManyToManyField(Agent, blank=True, related_name="identities")
+    blocks = models.ManyToManyField(Block, blank=True, related_name="identities")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        verbose_name_plural = "identities"
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ParallelRefusal(models.Model):

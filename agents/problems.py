@@ -9,3 +9,7 @@ class AgentProblem(ValueError):
 
 class UnknownHandle(AgentProblem):
     """The model's handle names a provider that Tandem cannot speak to."""
+
+
+class Taken(AgentProblem):
+    """A name that has to be alone, and another has it already."""

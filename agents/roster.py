@@ -11,9 +11,10 @@ from django.db import transaction
 from access import activity
 from access.activity import Actor
 from access.changes import assign, explain, save_changes
+from agents.identities import identities_called
 from agents.memory import attach_blocks, make_blocks
 from agents.model_choice import HandleProblem, settle
-from agents.models import Agent, AgentTool, Block
+from agents.models import Agent, AgentTool, Block, Identity
 from agents.problems import AgentProblem, UnknownHandle
 from agents.tool_rules import approval_rule, read_rules, without_approval
 from tools.models import Tool
@@ -55,6 +56,7 @@ def create_agent(
     tool_names: Iterable[str] = (),
     blocks: Iterable[Mapping[str, Any]] = (),
     block_ids: Iterable[str] = (),
+    identity_ids: Iterable[str] = (),
 ) -> Agent:
     """A new agent with these tools and memory blocks. Without a name it gets one, without a system prompt ours.
 
@@ -65,7 +67,7 @@ def create_agent(
         raise AgentProblem('Say which model: model="openai/gpt-4.1", "anthropic/…" or "demo/planner".')
     with transaction.atomic():
         tools = _tools_called(tool_ids, tool_names)
-        agent = Agent(system=DEFAULT_SYSTEM)
+        agent = Agent(system=DEFAULT_SYSTEM, created_by=actor.person, updated_by=actor.person)
         assign(agent, given)
         agent.name = agent.name or f"Agent {Agent.objects.count() + 1}"
         agent.tool_rules = _rules_with_approvals(agent.tool_rules, tools)
@@ -73,6 +75,7 @@ def create_agent(
         agent.save(force_insert=True)
         _attach_all(agent, tools)
         attach_blocks(agent, [*make_blocks(blocks), *_blocks_called(block_ids)])
+        agent.identities.set(identities_called(identity_ids))
         activity.note(actor, "created", target_id=agent.pk, target_name=agent.name)
     return agent
 
@@ -84,8 +87,10 @@ def change_agent(
     *,
     tool_ids: Iterable[str] | None = None,
     block_ids: Iterable[str] | None = None,
+    identity_ids: Iterable[str] | None = None,
 ) -> Agent:
-    """The agent with only these fields changed. `tool_ids` and `block_ids`, where given, replace what is attached.
+    """The agent with only these fields changed. `tool_ids`, `block_ids` and `identity_ids`, where given, replace what
+    is attached.
 
     Works on the agent as it is stored now. Raises AgentProblem, Agent.DoesNotExist.
     """
@@ -98,6 +103,8 @@ def change_agent(
             changed |= _replace_tools(stored, _tools_called(tool_ids, ()))
         if block_ids is not None:
             changed |= _replace_blocks(stored, _blocks_called(block_ids))
+        if identity_ids is not None:
+            changed |= _replace_identities(stored, identities_called(identity_ids))
         if changed:
             _save(actor, stored, "changed", changed)
     return stored
@@ -190,8 +197,9 @@ def _check(agent: Agent) -> None:
 
 def _save(actor: Actor, agent: Agent, verb: str, changes: Mapping[str, list[Any]]) -> None:
     columns = [name for name in changes if name in CHANGEABLE]
+    agent.updated_by = actor.person
     try:
-        save_changes(agent, columns)
+        save_changes(agent, [*columns, "updated_by"])
     except ValidationError as error:
         raise AgentProblem(explain(error)) from error
     activity.note(actor, verb, target_id=agent.pk, target_name=agent.name, changes=changes)
@@ -245,7 +253,17 @@ def _replace_tools(agent: Agent, tools: Sequence[Tool]) -> dict[str, list[Any]]:
 
 
 def _replace_blocks(agent: Agent, blocks: Sequence[Block]) -> dict[str, list[Any]]:
-    before = [block.label for block in agent.blocks.order_by("agentblock__id")]
+    before = list(agent.blocks.order_by("agentblock__id"))
+    if before == list(blocks):
+        return {}
     agent.blocks.clear()
     attach_blocks(agent, blocks)
-    return {"blocks": [before, [block.label for block in blocks]]}
+    return {"blocks": [[block.label for block in before], [block.label for block in blocks]]}
+
+
+def _replace_identities(agent: Agent, identities: Sequence[Identity]) -> dict[str, list[Any]]:
+    before = set(agent.identities.all())
+    if before == set(identities):
+        return {}
+    agent.identities.set(identities)
+    return {"identities": [sorted(one.name for one in before), sorted(one.name for one in identities)]}

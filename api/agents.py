@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Query, Router, Schema
 
+from access.json_lists import holding
+from access.person_ids import person_number
 from agents.models import Agent
 from agents.roster import change_agent, create_agent, delete_agent
 from agents.variables import replace_variables
 from api.auth import actor_of
 from api.lookup import find
 from api.paging import Cursor, cut, page_of
-from api.schemas.agents import AgentFields, NewAgent, agent_state
-from runs.models import Run
+from api.schemas.agent_fields import AgentFields, NewAgent
+from api.schemas.agents import Wanted, agent_state, agent_states
+from runs.by_agent import with_last_run
 
 router = Router(tags=["Agents"])
 
@@ -24,7 +27,26 @@ _PENDING_APPROVAL = "agent.pending_approval"
 _SECRETS = "agent.secrets"
 
 
-class AgentFilter(Cursor):
+class Included(Schema):
+    """What to give of an agent besides its own fields. `include_relationships` is the older way, which also says what
+    to leave out; `include` only adds."""
+
+    include: list[str] = []
+    include_relationships: list[str] | None = None
+
+    def wanted(self, request: HttpRequest, *, history: bool) -> Wanted:
+        """Secrets need the key of an administrator; with another they stay masked."""
+        person = actor_of(request).person
+        is_admin = person is not None and person.is_superuser
+        return Wanted(
+            history=history,
+            pending_approval=_PENDING_APPROVAL in self.include,
+            secrets=is_admin and _SECRETS in self.include,
+            relations=self.include_relationships,
+        )
+
+
+class AgentFilter(Cursor, Included):
     """Which agents to list."""
 
     name: str | None = None
@@ -32,38 +54,45 @@ class AgentFilter(Cursor):
     tags: list[str] = []
     match_all_tags: bool = False
     last_stop_reason: str | None = None
-    include: list[str] = []
+    created_by_id: str | None = None
+    identity_id: str | None = None
+    identifier_keys: list[str] = []
+    project_id: str | None = None
+    template_id: str | None = None
+    base_template_id: str | None = None
     ascending: bool | None = None
-    order_by: str | None = None
+    order_by: Literal["created_at", "updated_at", "last_run_completion"] | None = None
     sort_by: str | None = None
 
     def choose(self) -> QuerySet[Agent]:
         """The agents that fit."""
-        last = Run.objects.filter(agent=OuterRef("pk")).exclude(ended_at=None).order_by("-ended_at")
-        agents = Agent.objects.annotate(
-            last_run_completion=Subquery(last.values("ended_at")[:1]),
-            last_stop_reason=Subquery(last.values("stop_reason")[:1]),
-        )
-        if self.name:
-            agents = agents.filter(name=self.name)
-        if self.query_text:
-            agents = agents.filter(name__icontains=self.query_text)
-        if self.last_stop_reason:
-            agents = agents.filter(last_stop_reason=self.last_stop_reason)
-        if self.tags:
-            agents = agents.filter(pk__in=self._tagged())
-        return agents
-
-    def _tagged(self) -> list[str]:
-        """Tags are a JSON list, which SQLite cannot search; they are few and short."""
-        wanted = set(self.tags)
-        fits = wanted.issubset if self.match_all_tags else lambda tags: not wanted.isdisjoint(tags)
-        return [pk for pk, tags in Agent.objects.values_list("pk", "tags") if fits(tags)]
+        fits = {
+            "name": self.name,
+            "name__icontains": self.query_text,
+            "last_stop_reason": self.last_stop_reason,
+            "identities": self.identity_id,
+            "extras__project_id": self.project_id,
+            "extras__template_id": self.template_id,
+            "extras__base_template_id": self.base_template_id,
+        }
+        agents = with_last_run(Agent.objects.all()).filter(**{lookup: value for lookup, value in fits.items() if value})
+        if self.identifier_keys:
+            agents = agents.filter(pk__in=Agent.objects.filter(identities__identifier_key__in=self.identifier_keys))
+        if self.created_by_id:
+            agents = agents.filter(created_by=person_number(self.created_by_id) or 0)
+        return agents.filter(holding("tags", self.tags, every=self.match_all_tags))
 
     def key(self) -> str:
         """What to sort by."""
-        wanted = self.order_by or self.sort_by
-        return wanted if wanted in {"updated_at", "created_at"} else "created_at"
+        wanted = self.order_by or self.sort_by or ""
+        return {"updated_at": "updated_at", "last_run_completion": "ran_at"}.get(wanted, "created_at")
+
+
+def agents_page(request: HttpRequest, chosen: AgentFilter, agents: QuerySet[Agent]) -> list[dict[str, Any]]:
+    """A page of these agents, newest first unless asked for otherwise; in as many queries for many as for one."""
+    page = page_of(chosen, order="asc" if chosen.ascending else "desc")
+    rows = cut(agents, page, key=chosen.key(), places=with_last_run(Agent.objects.all()))
+    return agent_states(rows, chosen.wanted(request, history=False))
 
 
 @router.post("/agents")
@@ -77,6 +106,7 @@ def create(request: HttpRequest, body: NewAgent) -> dict[str, Any]:
             tool_names=body.tools or (),
             blocks=[block.sent() for block in body.memory_blocks or ()],
             block_ids=body.block_ids or (),
+            identity_ids=body.identity_ids or (),
         )
         _set_variables(request, agent, body)
     return agent_state(agent)
@@ -85,9 +115,7 @@ def create(request: HttpRequest, body: NewAgent) -> dict[str, Any]:
 @router.get("/agents")
 def list_agents(request: HttpRequest, chosen: Query[AgentFilter]) -> list[dict[str, Any]]:
     """Agents, newest first."""
-    page = page_of(chosen, order="asc" if chosen.ascending else "desc")
-    wanted = _included(request, chosen.include)
-    return [agent_state(agent, with_history=False, **wanted) for agent in cut(chosen.choose(), page, key=chosen.key())]
+    return agents_page(request, chosen, chosen.choose())
 
 
 @router.get("/agents/count")
@@ -97,18 +125,26 @@ def count(request: HttpRequest) -> int:
 
 
 @router.get("/agents/{agent_id}")
-def retrieve(request: HttpRequest, agent_id: str, include: Query[list[str]] = []) -> dict[str, Any]:  # noqa: B006
+def retrieve(request: HttpRequest, agent_id: str, included: Query[Included]) -> dict[str, Any]:
     """One agent; `include=agent.pending_approval` adds what waits for a decision, `agent.secrets`, with a key of an
     administrator, the values of its secrets."""
-    return agent_state(find(Agent.objects.all(), agent_id, "Agent"), **_included(request, include))
+    agent = find(Agent.objects.all(), agent_id, "Agent")
+    return agent_states([agent], included.wanted(request, history=True))[0]
 
 
 @router.patch("/agents/{agent_id}")
 def update(request: HttpRequest, agent_id: str, body: AgentFields) -> dict[str, Any]:
-    """Change an agent; what is not sent stays. `tool_ids` and `block_ids` replace what is attached."""
+    """Change an agent; what is not sent stays. `tool_ids`, `block_ids` and `identity_ids` replace what is attached."""
     agent = find(Agent.objects.all(), agent_id, "Agent")
     with transaction.atomic():
-        changed = change_agent(actor_of(request), agent, body.sent(), tool_ids=body.tool_ids, block_ids=body.block_ids)
+        changed = change_agent(
+            actor_of(request),
+            agent,
+            body.sent(),
+            tool_ids=body.tool_ids,
+            block_ids=body.block_ids,
+            identity_ids=body.identity_ids,
+        )
         _set_variables(request, changed, body)
     return agent_state(changed)
 
@@ -117,29 +153,6 @@ def update(request: HttpRequest, agent_id: str, body: AgentFields) -> dict[str, 
 def delete(request: HttpRequest, agent_id: str) -> None:
     """Delete an agent with its history."""
     delete_agent(actor_of(request), find(Agent.objects.all(), agent_id, "Agent"))
-
-
-@router.get("/tags")
-def list_tags(
-    request: HttpRequest, chosen: Query[Cursor], name: str | None = None, query_text: str | None = None
-) -> list[str]:
-    """The tags of all agents, by the alphabet; a tag is its own cursor."""
-    is_falling = chosen.order == "desc"
-    tags = {tag for found in Agent.objects.exclude(tags=[]).values_list("tags", flat=True) for tag in found}
-    text = (name or query_text or "").lower()
-    fitting = sorted((tag for tag in tags if text in tag.lower()), reverse=is_falling)
-    if chosen.after:
-        fitting = [tag for tag in fitting if (tag < chosen.after if is_falling else tag > chosen.after)]
-    if chosen.before:
-        fitting = [tag for tag in fitting if (tag > chosen.before if is_falling else tag < chosen.before)]
-    return fitting[: chosen.limit]
-
-
-def _included(request: HttpRequest, include: list[str]) -> dict[str, bool]:
-    """What `include` adds to an agent. Secrets need the key of an administrator; with another they stay masked."""
-    person = actor_of(request).person
-    is_admin = person is not None and person.is_superuser
-    return {"with_pending_approval": _PENDING_APPROVAL in include, "with_secrets": is_admin and _SECRETS in include}
 
 
 def _set_variables(request: HttpRequest, agent: Agent, body: AgentFields) -> None:

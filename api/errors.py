@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from agents.problems import AgentProblem, UnknownHandle
+from agents.problems import AgentProblem, Taken, UnknownHandle
 from agents.variables import VariableProblem
 from engine.ids import answer_id
 from runs.dispatch import (
@@ -118,6 +118,7 @@ _EXPLAIN: dict[type[Exception], Callable[[Any], ApiProblem]] = {
     SchemaMissing: lambda problem: ApiProblem(422, str(problem)),
     ToolProblem: lambda problem: ApiProblem(400, str(problem)),
     UnknownHandle: lambda problem: ApiProblem(404, str(problem)),
+    Taken: lambda problem: ApiProblem(409, str(problem), is_final=True),
     AgentProblem: lambda problem: ApiProblem(400, str(problem)),
     VariableProblem: lambda problem: ApiProblem(400, str(problem)),
     ValidationError: _explain_validation,

@@ -44,10 +44,12 @@ def page_of(cursor: Cursor, *, order: Order = "desc", limit: int = 50) -> Page:
     return Page(cursor.order or order, wanted, cursor.after, cursor.before)
 
 
-def cut(rows: QuerySet[M], page: Page, *, key: str = "created_at") -> list[M]:
-    """The rows of a page, ordered by `key`, then by id so that no two are equal."""
+def cut(rows: QuerySet[M], page: Page, *, key: str = "created_at", places: QuerySet[Any] | None = None) -> list[M]:
+    """The rows of a page, ordered by `key`, then by id so that no two are equal. `places` is where the cursor's row is
+    looked up, for a `key` that is no column but annotated; no filter must hide rows there."""
     is_rising = page.order == "asc"
-    after, before = _place(rows, page.after, key), _place(rows, page.before, key)
+    known = rows.model._default_manager.all() if places is None else places
+    after, before = _place(known, page.after, key), _place(known, page.before, key)
     if after is not None:
         rows = rows.filter(_beyond(key, after, is_rising))
     if before is not None:
@@ -59,11 +61,11 @@ def cut(rows: QuerySet[M], page: Page, *, key: str = "created_at") -> list[M]:
     return taken[::-1] if takes_end else taken
 
 
-def _place(rows: QuerySet[Any], cursor: str | None, key: str) -> tuple[Any, str] | None:
+def _place(known: QuerySet[Any], cursor: str | None, key: str) -> tuple[Any, str] | None:
     """Where the cursor's row stands; None where there is none, or it has no place."""
     if not cursor:
         return None
-    found = rows.model._default_manager.filter(pk=cursor).values_list(key, "pk").first()
+    found = known.filter(pk=cursor).values_list(key, "pk").first()
     return None if found is None or found[0] is None else found
 
 

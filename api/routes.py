@@ -12,7 +12,22 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI, Swagger
 
 from access.middleware import login_not_required
-from api import absent, agent_tools, agents, blocks, errors, health, messages, models, runs, steps, tool_runs, tools
+from api import (
+    absent,
+    agent_tools,
+    agents,
+    blocks,
+    errors,
+    health,
+    identities,
+    messages,
+    models,
+    runs,
+    steps,
+    tags,
+    tool_runs,
+    tools,
+)
 from api.auth import BearerKey
 from api.bodies import JsonBodies
 
@@ -27,7 +42,20 @@ api = NinjaAPI(
 )
 errors.install(api)
 # tool_runs before tools: "/tools/run" must not be taken for a tool's id.
-for _part in (health, agents, agent_tools, blocks, tool_runs, tools, messages, runs, steps, models):
+for _part in (
+    health,
+    agents,
+    agent_tools,
+    blocks,
+    identities,
+    tags,
+    tool_runs,
+    tools,
+    messages,
+    runs,
+    steps,
+    models,
+):
     api.add_router("", _part.router)
 
 

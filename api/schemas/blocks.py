@@ -9,6 +9,11 @@ from ninja import Schema
 from agents.models import Block
 from api.schemas.dates import entity_date
 
+# Accepted, kept and given back; nothing in Tandem acts on them.
+_EXTRAS = (
+    "project_id", "template_id", "base_template_id", "deployment_id", "entity_id", "hidden", "preserve_on_migration",
+)  # fmt: skip
+
 
 class BlockFields(Schema):
     """What can be said about a block. What is not sent stays."""
@@ -20,10 +25,21 @@ class BlockFields(Schema):
     read_only: bool | None = None
     metadata: dict[str, Any] | None = None
     tags: list[str] | None = None
+    is_template: bool | None = None
+    template_name: str | None = None
+    project_id: str | None = None
+    template_id: str | None = None
+    base_template_id: str | None = None
+    deployment_id: str | None = None
+    entity_id: str | None = None
+    hidden: bool | None = None
+    preserve_on_migration: bool | None = None
 
     def sent(self) -> dict[str, Any]:
-        """The fields that were really sent."""
-        return self.model_dump(exclude_unset=True)
+        """The fields that were really sent, under our names."""
+        given = self.model_dump(exclude_unset=True)
+        extras = {name: given.pop(name) for name in _EXTRAS if name in given}
+        return {**given, "extras": extras} if extras else given
 
 
 class NewBlock(BlockFields):
@@ -44,15 +60,9 @@ def block_state(block: Block) -> dict[str, Any]:
         "read_only": block.read_only,
         "metadata": block.metadata,
         "tags": block.tags,
-        "is_template": False,
-        "hidden": None,
-        "template_id": None,
-        "template_name": None,
-        "base_template_id": None,
-        "deployment_id": None,
-        "entity_id": None,
-        "project_id": None,
-        "preserve_on_migration": None,
+        "is_template": block.is_template,
+        "template_name": block.template_name or None,
+        **{name: block.extras.get(name) for name in _EXTRAS},
         "created_by_id": None,
         "last_updated_by_id": None,
         "created_at": entity_date(block.created_at),
