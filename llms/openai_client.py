@@ -84,14 +84,19 @@ class OpenAIClient:
             raise self._explain(Asked("OpenAI", "its list of models", "OPENAI_API_KEY"), error) from error
 
     def _explain(self, asked: Asked, error: Exception) -> ModelError:
-        if not isinstance(error, openai.APIError) or isinstance(error, openai.APIConnectionError):
-            return lost_connection(asked, error)
-        message = error.message.replace(self._key, "…") if self._key else error.message
-        status, retry_after = 0, None
-        if isinstance(error, openai.APIStatusError):
-            status, retry_after = error.status_code, read_retry_after(error.response.headers)
-        kind = " ".join(str(word) for word in (error.code, error.type) if word)
-        return explain_refusal(asked, Refusal(status, message, kind, str(error.param or ""), retry_after))
+        return explain_failure(asked, error, key=self._key)
+
+
+def explain_failure(asked: Asked, error: Exception, *, key: str) -> ModelError:
+    """The error to raise for what the SDK raised; `key` is cut out of the endpoint's words."""
+    if not isinstance(error, openai.APIError) or isinstance(error, openai.APIConnectionError):
+        return lost_connection(asked, error)
+    message = error.message.replace(key, "…") if key else error.message
+    status, retry_after = 0, None
+    if isinstance(error, openai.APIStatusError):
+        status, retry_after = error.status_code, read_retry_after(error.response.headers)
+    kind = " ".join(str(word) for word in (error.code, error.type) if word)
+    return explain_refusal(asked, Refusal(status, message, kind, str(error.param or ""), retry_after))
 
 
 class _Answer:
