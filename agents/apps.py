@@ -6,7 +6,9 @@ class AgentsConfig(AppConfig):
     name = "agents"
 
     def ready(self) -> None:
+        from agents.memory_tools import register_all
         from agents.roster import follow_rename
         from tools.library import RENAME_FOLLOWERS
 
         RENAME_FOLLOWERS.append(follow_rename)
+        register_all()

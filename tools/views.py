@@ -43,7 +43,8 @@ def tool_list(request: PageRequest) -> HttpResponse:
 
 
 def _found(q: str, mode: str) -> QuerySet[Tool]:
-    tools = Tool.objects.annotate(agent_count=Count("agents")).defer("source_code", "json_schema", "metadata")
+    tools = Tool.objects.annotate(agent_count=Count("agents")).order_by("name")
+    tools = tools.defer("source_code", "json_schema", "metadata")
     if q:
         tools = tools.filter(Q(name__icontains=q) | Q(description__icontains=q) | Q(tags__icontains=q))
     if mode in ("parallel", "sequential"):
