@@ -47,6 +47,7 @@ class Teller:
     run_id: str
     is_token_mode: bool = False
     held_back: frozenset[str] = frozenset()
+    tells_compactions: bool = False
     date: str = ""
     told_calls: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
@@ -130,6 +131,13 @@ def _returned(teller: Teller, heard: Heard) -> list[Chunk]:
     return [*teller.calls_of(heard.answer), *_chunks(wire.tool_returns(heard.returns))]
 
 
+def _compacted(teller: Teller, heard: Heard) -> list[Chunk]:
+    """For those who asked for it: that messages have left the context window, and what stands there for them."""
+    if not teller.tells_compactions:
+        return _progress(teller, heard)
+    return _chunks(wire.compaction_messages(heard.event.data, teller.run_id, teller.date))
+
+
 ANSWERS: Mapping[str, Callable[[Teller, Heard], list[Chunk]]] = {
     "run.started": _silent,
     "model.requested": _returned,
@@ -143,5 +151,6 @@ ANSWERS: Mapping[str, Callable[[Teller, Heard], list[Chunk]]] = {
     "call.ended": _progress,
     "approval.requested": _approval_requested,
     "approval.decided": _progress,
+    "context.compacted": _compacted,
     "run.ended": _returned,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.events import ModelRequested, ModelResponded, ModelRetried, RespondedCall
@@ -13,9 +13,26 @@ from engine.planner import CallIds
 from engine.ports import Recorder
 from engine.rule_solver import allowance, missing_before_exit
 from engine.specs import AgentSpec, OpenBatch, ToolCall
+from engine.tokens import calibrate, tokens_of_request
 from engine.turn import Turn
+from llms.errors import ModelError
 from llms.retries import RetryNotice, stream_with_retries
 from llms.types import CallDelta, FinishReason, ModelClient, ModelMessage, ModelRequest, ModelResponse, ModelTool, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a step's model, named by its handle, was asked and what it answered; where it failed, why."""
+
+    step_id: str
+    handle: str
+    request: ModelRequest
+    response: ModelResponse | None
+    error: str = ""
+
+
+OnExchange = Callable[[Exchange], Awaitable[None]]
+"""Told what was exchanged for each step."""
 
 
 class Asker(Protocol):
@@ -30,6 +47,9 @@ class Asker(Protocol):
     @property
     def on_refusal(self) -> Callable[[str], Awaitable[None]]: ...
 
+    @property
+    def on_exchange(self) -> OnExchange: ...
+
 
 async def ask_model(turn: Turn, agent: AgentSpec, world: Asker) -> ModelResponse:
     """Ask once more. Afterwards the answer stands in the history, and its calls, if any, are the turn's open batch.
@@ -43,14 +63,20 @@ async def ask_model(turn: Turn, agent: AgentSpec, world: Asker) -> ModelResponse
     await world.recorder.record(_requested(turn, agent, flag, request, step_id))
     turn.returns = ()
     ids = CallIds()
-    response = await _answer(client, request, step_id, agent, world, ids)
+    try:
+        response = await _answer(client, request, step_id, agent, world, ids)
+    except ModelError as error:
+        await world.on_exchange(Exchange(step_id, agent.model, request, None, str(error)))
+        raise
     is_cut = response.finish in {FinishReason.LENGTH, FinishReason.FILTER}
     calls = () if is_cut else ids.identify(response.calls)
     await world.recorder.record(_responded(step_id, response, calls))
+    await world.on_exchange(Exchange(step_id, agent.model, request, response))
     turn.open_step = None
     turn.steps += 1
     turn.usage = turn.usage + response.usage
-    turn.add_answer(response.text, calls, response.reasoning, response.reasoning_signature)
+    turn.calibration = calibrate(response.usage.prompt_tokens, tokens_of_request(request.messages, request.tools))
+    turn.add_answer(response, calls, answer_id(step_id))
     turn.batch = OpenBatch(step_id, calls) if calls else None
     return response
 
@@ -82,10 +108,13 @@ def _messages(turn: Turn, agent: AgentSpec) -> tuple[ModelMessage, ...]:
 
 
 def _reminder(turn: Turn, agent: AgentSpec) -> tuple[ModelMessage, ...]:
-    """After an answer that came too early: what must still be called. Never stored; made anew where it is needed."""
+    """After an answer that came too early: what must still be called. After an answer that was sent as input: to go on,
+    since not every model takes a history that ends with its own words. Never stored; made anew where it is needed."""
     if not turn.messages or turn.messages[-1].role is not Role.ASSISTANT:
         return ()
     missing = missing_before_exit(agent.rules, turn.past, [tool.name for tool in agent.tools])
+    if not missing and turn.steps == 0:
+        return (ModelMessage(Role.USER, "Go on."),)
     needed = " and ".join(missing) or "a tool or go on"
     return (ModelMessage(Role.USER, f"[Tool rule required_before_exit] Before you finish you must call {needed}."),)
 
@@ -127,6 +156,7 @@ def _requested(
         reason=flag.reason,
         forced_tools=request.forced_tools,
         returns=turn.returns,
+        estimated_tokens=tokens_of_request(request.messages, request.tools),
     )
 
 

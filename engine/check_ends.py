@@ -75,10 +75,13 @@ def _check_end(story: Story, call: LoggedCall, *, is_void: bool) -> Iterator[Fin
         places = ", ".join(str(end.row.seq) for end in ends)
         yield Finding("3.5", call.id, call.name, f"{call.name} ended {len(ends)} times (seq {places}).")
     if ends:
-        yield from _check_first_end(call, ends[0])
+        yield from _check_first_end(call, ends[0], is_clients=call.id in story.run_by_clients)
+    if starts and call.id in story.run_by_clients:
+        text = f"{call.name} started (seq {starts[0].row.seq}) though its client had run it."
+        yield Finding("3.5", call.id, call.name, text)
 
 
-def _check_first_end(call: LoggedCall, end: Mark) -> Iterator[Finding]:
+def _check_first_end(call: LoggedCall, end: Mark, *, is_clients: bool) -> Iterator[Finding]:
     late = [mark for mark in call.rows if mark.place > end.place and mark.row.type != "call.ended"]
     for mark in late[:1]:
         text = f"{call.name} has {mark.row.type} (seq {mark.row.seq}) after its end (seq {end.row.seq})."
@@ -87,7 +90,7 @@ def _check_first_end(call: LoggedCall, end: Mark) -> Iterator[Finding]:
         yield Finding("3.5", call.id, call.name, f"{call.name} ended before the model asked for it.")
     starts = [mark for mark in call.started if mark.place < end.place]
     outcome, attempt = end.text("outcome"), end.number("attempt")
-    if not starts and (outcome not in NEVER_RAN or attempt > 0):
+    if not starts and not is_clients and (outcome not in NEVER_RAN or attempt > 0):
         yield Finding("3.5", call.id, call.name, f"{call.name} ended as {outcome} and never started.")
     elif starts and attempt > 0 and starts[-1].number("attempt") != attempt:
         text = f"{call.name} ended in attempt {attempt}, its last start is attempt {starts[-1].number('attempt')}."
@@ -133,8 +136,18 @@ def check_returns(story: Story) -> Iterator[Finding]:
                     yield Finding("3.6", returns[0], _name(story, returns[0]), text)
                 if returns:
                     open_batch, joined, has_died = None, returns, False
+            case "context.compacted" if open_batch is not None:
+                yield from _check_whole(open_batch, mark)
             case _:
                 pass
+
+
+def _check_whole(batch: LoggedBatch, mark: Mark) -> Iterator[Finding]:
+    """The context window may not be cut through a batch: each of its calls has its return by then."""
+    for call in batch.calls:
+        if not any(end.place < mark.place for end in call.ended):
+            text = f"The context was compacted (seq {mark.row.seq}) before {call.name} had ended."
+            yield Finding("3.6", call.id, call.name, text)
 
 
 def _name(story: Story, call_id: str) -> str:

@@ -39,7 +39,7 @@ class ModelRequested:
     """The model is being asked. `parallel` is the effective flag, `reason` its one sentence (rule 1.3).
 
     `returns` are the ids of the calls whose returns join the history with this request, as they stand in it: the
-    batch before, in the model's order (rule 3.6).
+    batch before, in the model's order (rule 3.6). `estimated_tokens` is the request's size as `engine.tokens` counts.
     """
 
     type: ClassVar[str] = "model.requested"
@@ -53,6 +53,7 @@ class ModelRequested:
     reason: str
     forced_tools: tuple[str, ...] = ()
     returns: tuple[str, ...] = ()
+    estimated_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +191,12 @@ class ApprovalRequested:
 
 @dataclass(frozen=True, slots=True)
 class DecisionFact:
-    """One decision, as it was taken."""
+    """One decision, as it was taken. `is_returned` where the client ran the call itself and sent its return."""
 
     call_id: str
     is_approved: bool
     reason: str = ""
+    is_returned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,31 @@ class ApprovalDecided:
     step_id: str
     decisions: tuple[DecisionFact, ...]
     decided_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextCompacted:
+    """Older messages have left the context window; `summary` stands there in their place. They stay in the history.
+
+    `first_kept` is the id of the oldest message that stays, "" where none does. `trigger` says why: "context_window"
+    (they would soon not fit), "context_window_exceeded" (the provider said that they do not fit) or "requested".
+    `error` says why they could not be summarised, "" where they were: then `summary` only says that they are missing.
+    Counts are of messages with the system prompt, and of tokens as `engine.tokens` estimates them.
+    """
+
+    type: ClassVar[str] = "context.compacted"
+    message_id: str
+    summary: str
+    first_kept: str
+    trigger: str
+    messages_before: int
+    messages_after: int
+    tokens_before: int
+    tokens_after: int
+    context_window: int
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +260,7 @@ Event = (
     | CallEnded
     | ApprovalRequested
     | ApprovalDecided
+    | ContextCompacted
     | RunEnded
 )
 
@@ -251,6 +279,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         CallEnded,
         ApprovalRequested,
         ApprovalDecided,
+        ContextCompacted,
         RunEnded,
     )
 }

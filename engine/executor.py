@@ -69,7 +69,8 @@ class Execution:
     async def _run_call(self, planned: PlannedCall) -> None:
         planned = self._gate(planned)
         if planned.result is not None:
-            await self._end(planned, planned.result, attempt=self._attempts.get(planned.call.id, 0))
+            attempt = 1 if planned.has_run_elsewhere else self._attempts.get(planned.call.id, 0)
+            await self._end(planned, planned.result, attempt=attempt)
             return
         assert planned.tool is not None  # a plan gives every call a result or a tool
         need = Need(planned.call.id, planned.tool, self._owner)
@@ -88,7 +89,7 @@ class Execution:
 
     async def _end(self, planned: PlannedCall, result: ToolResult, *, attempt: int) -> None:
         await self._recorder.record(ended(self._step_id, result, attempt), results=(result,))
-        self._note(planned, result, has_run=planned.result is None)
+        self._note(planned, result, has_run=planned.result is None or planned.has_run_elsewhere)
 
     def _note(self, planned: PlannedCall, result: ToolResult, *, has_run: bool) -> None:
         self._results[planned.call.id] = result

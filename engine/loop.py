@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from engine.asking import ask_model
+from engine.asking import Exchange, OnExchange, ask_model
+from engine.compaction import compact, make_room
 from engine.events import ApprovalRequested, BatchPlanned, PhaseFact, PlannedCallFact, RunEnded
 from engine.executor import Execution, queued
 from engine.gate import RuleGate
@@ -15,7 +16,8 @@ from engine.ports import CallTool, LoadAgent, Permits, Recorder
 from engine.rule_solver import missing_before_exit
 from engine.specs import AgentSpec, OpenBatch, RunOutcome, StopReason, status_for
 from engine.turn import Turn
-from llms.errors import ModelError, TruncatedResponse
+from engine.window import Trigger
+from llms.errors import ContextTooLong, ModelError, TruncatedResponse
 from llms.types import FinishReason, ModelClient, ModelResponse
 
 ClientFor = Callable[[str], tuple[ModelClient, str]]
@@ -29,6 +31,10 @@ async def _forget(handle: str) -> None:
     """For those who need not remember."""
 
 
+async def _keep_nothing(exchange: Exchange) -> None:
+    """For those who keep no traces."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What a turn is executed with."""
@@ -40,6 +46,7 @@ class World:
     permits: Permits
     max_steps: int = 50
     on_refusal: OnRefusal = _forget
+    on_exchange: OnExchange = _keep_nothing
 
 
 async def run_agent(turn: Turn, world: World) -> RunOutcome:
@@ -69,9 +76,28 @@ async def _take_steps(turn: Turn, world: World) -> RunOutcome:
         if turn.steps >= world.max_steps:
             return _outcome(turn, StopReason.MAX_STEPS)
         agent = await world.load_agent()
-        response = await ask_model(turn, agent, world)
+        response = await _ask(turn, agent, world)
         if turn.batch is None and (end := _end_without_batch(turn, agent, response)) is not None:
             return end
+
+
+async def _ask(turn: Turn, agent: AgentSpec, world: World) -> ModelResponse:
+    """Ask with what fits into the context window; once more with less, where the provider says that it does not fit."""
+    await make_room(turn, agent, world)
+    try:
+        return await ask_model(turn, agent, world)
+    except ContextTooLong:
+        if not await compact(turn, agent, world, Trigger.CONTEXT_WINDOW_EXCEEDED):
+            raise
+        return await ask_model(turn, agent, world)
+
+
+async def run_compaction(turn: Turn, world: World) -> RunOutcome:
+    """A run that only makes room in the context window, because somebody asked for it. Raises as `run_agent` does."""
+    await compact(turn, await world.load_agent(), world, Trigger.REQUESTED)
+    outcome = _outcome(turn, StopReason.END_TURN)
+    await world.recorder.record(run_ended(outcome))
+    return outcome
 
 
 def _end_without_batch(turn: Turn, agent: AgentSpec, response: ModelResponse) -> RunOutcome | None:

@@ -13,8 +13,8 @@ from engine.specs import Mode, ToolCall, ToolResult, ToolSpec
 class PlannedCall:
     """A call with its mode and the reason for it.
 
-    `result` is set where the call does not run: refused (rule 2.3), denied, or already finished. Otherwise `tool`
-    and `arguments` are set.
+    `result` is set where the call does not run here: refused (rule 2.3), denied, already finished, or run by the client
+    (`has_run_elsewhere`). Otherwise `tool` and `arguments` are set.
     """
 
     call: ToolCall
@@ -23,6 +23,7 @@ class PlannedCall:
     tool: ToolSpec | None = None
     arguments: Mapping[str, Any] | None = None
     result: ToolResult | None = None
+    has_run_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

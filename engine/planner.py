@@ -12,7 +12,7 @@ from engine.ids import new_call_id
 from engine.parallelism import explain_agent
 from engine.plan import Phase, Plan, PlannedCall
 from engine.rule_solver import prescribable
-from engine.specs import AgentSpec, Decision, Mode, OpenBatch, Outcome, ToolCall, ToolResult, ToolSpec
+from engine.specs import AgentSpec, ClientReturn, Decision, Mode, OpenBatch, Outcome, ToolCall, ToolResult, ToolSpec
 from llms.types import RequestedCall
 
 
@@ -60,6 +60,8 @@ def _judge(
     planned = PlannedCall(call, *_mode(is_agent_parallel=is_parallel, is_tool_parallel=bool(tool and tool.is_parallel)))
     if finished is not None:
         return replace(planned, reason=f"{planned.reason}; it had ended before", result=finished)
+    if decision is not None and decision.returned is not None:
+        return _returned(planned, decision.returned)
     if decision is not None and not decision.is_approved:
         return _settled(planned, Outcome.DENIED, denial_text(decision.reason), "denied, so it does not run")
     if tool is None:
@@ -68,6 +70,8 @@ def _judge(
     if isinstance(arguments, ArgumentProblem):
         text = f"Error executing function {call.name}: {arguments.message}"
         return _settled(planned, Outcome.ERROR, text, "its arguments cannot be used")
+    if tool.is_client_side:
+        return _settled(planned, Outcome.ERROR, _not_run_text(call.name), "its client did not run it")
     if call.id in batch.running and not tool.is_safe_to_retry:
         return _settled(planned, Outcome.INTERRUPTED, INTERRUPTED_TEXT, "it was running when its worker died")
     return replace(planned, tool=tool, arguments=arguments.values)
@@ -97,13 +101,32 @@ def _settled(planned: PlannedCall, outcome: Outcome, text: str, why: str) -> Pla
     return replace(planned, mode=Mode.SEQUENTIAL, reason=f"sequential: {why}", result=result)
 
 
+def _returned(planned: PlannedCall, returned: ClientReturn) -> PlannedCall:
+    """A call that the client has run: its return is all that is left of it to do."""
+    result = ToolResult(
+        planned.call.id,
+        Outcome.ERROR if returned.is_error else Outcome.SUCCESS,
+        returned.text,
+        returned.full_text,
+        returned.stdout,
+        returned.stderr,
+    )
+    reason = "sequential: the client ran it and sent its return"
+    return replace(planned, mode=Mode.SEQUENTIAL, reason=reason, result=result, has_run_elsewhere=True)
+
+
+def _not_run_text(name: str) -> str:
+    return f"Error executing function {name}: the client runs this tool itself, and sent no return."
+
+
 def _unknown_tool_text(name: str, agent: AgentSpec) -> str:
     known = ", ".join(tool.name for tool in agent.tools) or "none"
     return f"Error executing function {name}: there is no tool of this name. Tools of this agent: {known}."
 
 
 def needs_approval(batch: OpenBatch, agent: AgentSpec) -> tuple[str, ...]:
-    """The calls that a person must decide before anything of the batch runs (rule 5.1), in the model's order.
+    """The calls that a person must decide, or a client run, before anything of the batch runs (rule 5.1), in the model's
+    order.
 
     Calls that cannot run anyway need no decision; nor does a batch that has been decided or has begun.
     """
@@ -114,7 +137,7 @@ def needs_approval(batch: OpenBatch, agent: AgentSpec) -> tuple[str, ...]:
 
 def _asks_first(call: ToolCall, agent: AgentSpec) -> bool:
     tool = agent.tool(call.name)
-    if tool is None or not tool.requires_approval:
+    if tool is None or not (tool.requires_approval or tool.is_client_side):
         return False
     return not isinstance(check_arguments(call.arguments, _asked_of_the_model(tool, agent)), ArgumentProblem)
 

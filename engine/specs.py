@@ -86,7 +86,8 @@ def status_for(stop_reason: StopReason) -> RunStatus:
 class ToolSpec:
     """A tool as the planner and executor need it, read when a batch is planned (rule 2.5).
 
-    `id` keys caps, `lock_group` is "" for none, `max_concurrency` None for none. Times are seconds.
+    `id` keys caps, `lock_group` is "" for none, `max_concurrency` None for none. Times are seconds. `is_client_side`:
+    whoever sent the message runs it, so that it waits as an approval does and its return comes with the decision.
     """
 
     id: str
@@ -100,6 +101,7 @@ class ToolSpec:
     timeout_seconds: float = 60.0
     return_char_limit: int = 50_000
     is_safe_to_retry: bool = False
+    is_client_side: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +123,32 @@ class ParallelSupport:
     reason: str = ""
 
 
+class CompactionMode(StrEnum):
+    """What leaves the context window when room is made: the older messages, or all that have been answered."""
+
+    SLIDING_WINDOW = "sliding_window"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionSettings:
+    """How room is made in the context window.
+
+    `model` is the handle of the model that summarises, "" for the agent's own; `prompt` "" for the built-in one;
+    `clip_chars` the longest summary in characters, None for any. `keep_share` of the window stays when it slides.
+    """
+
+    mode: CompactionMode = CompactionMode.SLIDING_WINDOW
+    model: str = ""
+    prompt: str = ""
+    clip_chars: int | None = 50_000
+    keep_share: float = 0.3
+
+
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """An agent as it is now. `system` is the compiled system prompt, `model` the handle ("openai/gpt-4.1")."""
+    """An agent as it is now. `system` is the compiled system prompt, `model` the handle ("openai/gpt-4.1"),
+    `context_window` in tokens."""
 
     id: str
     name: str
@@ -134,6 +159,8 @@ class AgentSpec:
     wants_parallel: bool = False
     support: ParallelSupport = field(default_factory=lambda: ParallelSupport(True, True))
     settings: ModelSettings = field(default_factory=ModelSettings)
+    context_window: int = 128_000
+    compaction: CompactionSettings = field(default_factory=CompactionSettings)
 
     def tool(self, name: str) -> ToolSpec | None:
         return next((tool for tool in self.tools if tool.name == name), None)
@@ -166,12 +193,24 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientReturn:
+    """What a call gave that a client ran itself. `full_text` as in `ToolResult`."""
+
+    text: str
+    is_error: bool = False
+    full_text: str = ""
+    stdout: str = ""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's answer to one held call (section 5)."""
+    """The answer to one held call (section 5): run it, or do not, or its return, where the client ran it itself."""
 
     call_id: str
     is_approved: bool
     reason: str = ""
+    returned: ClientReturn | None = None
 
 
 @dataclass(frozen=True, slots=True)

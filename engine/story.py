@@ -112,13 +112,15 @@ class LoggedBatch:
 
 @dataclass(slots=True)
 class Story:
-    """The whole chain. `takeovers` are the places where a worker took a run, also after another one died."""
+    """The whole chain. `takeovers` are the places where a worker took a run, also after another one died;
+    `run_by_clients` the ids of calls whose returns came with the decision."""
 
     marks: tuple[Mark, ...]
     batches: list[LoggedBatch] = field(default_factory=list)
     calls: dict[str, LoggedCall] = field(default_factory=dict)
     repeated: list[LoggedCall] = field(default_factory=list)
     takeovers: list[int] = field(default_factory=list)
+    run_by_clients: set[str] = field(default_factory=set)
 
     @property
     def last(self) -> LogRow | None:
@@ -184,6 +186,8 @@ def _read_approval(story: Story, mark: Mark) -> None:
     if batch is not None:
         batch.was_held = True
         batch.is_decided = mark.row.type == "approval.decided"
+    returned = (entry for entry in _entries(mark.row.data, "decisions") if entry.get("is_returned") is True)
+    story.run_by_clients |= {str(entry.get("call_id", "")) for entry in returned}
 
 
 def ids_in(mark: Mark, key: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from engine.rule_solver import PastCall
 from engine.specs import OpenBatch, ToolCall, ToolResult
-from llms.types import ModelMessage, RequestedCall, Role, Usage
+from llms.types import ModelMessage, ModelResponse, RequestedCall, Role, Usage
 
 
 @dataclass(slots=True)
@@ -15,7 +15,8 @@ class Turn:
 
     `messages` is the history without the system prompt, `past` the calls of this run and those it resumes,
     `steps` how many steps have been taken, `open_step` the id of a step whose request was sent but not answered.
-    `returns` are the ids of returns that joined the history since the last request.
+    `returns` are the ids of returns that joined the history since the last request. `calibration` corrects estimates of
+    tokens by what the provider counted last (see engine.tokens).
     """
 
     messages: list[ModelMessage]
@@ -25,12 +26,19 @@ class Turn:
     open_step: str | None = None
     usage: Usage = field(default_factory=Usage)
     returns: tuple[str, ...] = ()
+    calibration: float = 1.0
 
-    def add_answer(self, text: str, calls: tuple[ToolCall, ...], reasoning: str, signature: str) -> None:
-        """The model's answer joins the history."""
-        asked = tuple(RequestedCall(call.id, call.name, call.arguments) for call in calls)
+    def add_answer(self, answer: ModelResponse, calls: tuple[ToolCall, ...], message_id: str) -> None:
+        """The model's answer joins the history, with the calls under our ids."""
         self.messages.append(
-            ModelMessage(Role.ASSISTANT, text, asked, reasoning=reasoning, reasoning_signature=signature)
+            ModelMessage(
+                Role.ASSISTANT,
+                answer.text,
+                tuple(RequestedCall(call.id, call.name, call.arguments) for call in calls),
+                reasoning=answer.reasoning,
+                reasoning_signature=answer.reasoning_signature,
+                message_id=message_id,
+            )
         )
 
     def close_batch(self, results: dict[str, ToolResult]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from llms.catalogue import CatalogueModel, Thinking
 from llms.thinking_blocks import Block, write_blocks
-from llms.types import ModelMessage, ModelRequest, ModelTool, Role
+from llms.types import ContentPart, ModelMessage, ModelRequest, ModelTool, Role, TextPart
 
 _DEFAULT_OUTPUT_TOKENS = 16_000
 _LEAST_OUTPUT_TOKENS = 4_096
@@ -52,9 +52,24 @@ def _write_user_turn(messages: Iterable[ModelMessage]) -> list[Block]:
     for message in messages:
         if message.role is Role.TOOL:
             returns.append(_write_return(message))
+        elif message.images:
+            texts += [
+                _write_part(part) for part in message.parts if not isinstance(part, TextPart) or part.text.strip()
+            ]
         elif message.text.strip():
             texts.append({"type": "text", "text": message.text})
     return returns + texts
+
+
+def _write_part(part: ContentPart) -> Block:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    source = (
+        {"type": "url", "url": part.url}
+        if part.url
+        else {"type": "base64", "media_type": part.media_type, "data": part.data}
+    )
+    return {"type": "image", "source": source}
 
 
 def _write_return(message: ModelMessage) -> Block:

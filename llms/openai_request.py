@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from llms.arguments import as_object_text
 from llms.catalogue import CatalogueModel
-from llms.types import ModelMessage, ModelRequest, ModelTool, Role
+from llms.types import ContentPart, ModelMessage, ModelRequest, ModelTool, Role, TextPart
 
 _OFFICIAL_HOSTS = (".openai.com", ".openai.azure.com")
 
@@ -42,6 +42,8 @@ def is_official(base_url: str) -> bool:
 def write_message(message: ModelMessage) -> dict[str, Any]:
     """One message of the history; malformed arguments are wrapped, some endpoints parse them."""
     match message.role:
+        case Role.USER if message.images:
+            return {"role": "user", "content": [_write_part(part) for part in message.parts]}
         case Role.SYSTEM | Role.USER:
             return {"role": message.role.value, "content": message.text}
         case Role.TOOL:
@@ -60,6 +62,13 @@ def write_message(message: ModelMessage) -> dict[str, Any]:
             elif not message.text:
                 written["content"] = ""
             return written
+
+
+def _write_part(part: ContentPart) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    image = {"url": part.url or f"data:{part.media_type};base64,{part.data}"}
+    return {"type": "image_url", "image_url": image | ({"detail": part.detail} if part.detail else {})}
 
 
 def _system_first(messages: Iterable[ModelMessage]) -> list[ModelMessage]:

@@ -31,10 +31,32 @@ class RequestedCall:
 
 
 @dataclass(frozen=True, slots=True)
+class TextPart:
+    """A piece of text between pictures."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture: base64 `data` of a `media_type`, or a `url`. `detail` ("low", "high", "auto") is a hint for OpenAI."""
+
+    media_type: str = ""
+    data: str = ""
+    url: str = ""
+    detail: str = ""
+
+
+ContentPart = TextPart | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
 class ModelMessage:
     """One message of the history. `call_id` and `is_error` are for `Role.TOOL`, `calls` for `Role.ASSISTANT`.
 
-    `reasoning_signature` is Anthropic's, needed to send its thinking block back.
+    `reasoning_signature` is Anthropic's, needed to send its thinking block back. `parts`, where a user's message has
+    pictures, is all of it in its order; `text` is its texts alone. `message_id` is that of the stored message, "" where
+    it is not stored under an id that is known yet. `is_summary` where it stands for messages that were left out.
     """
 
     role: Role
@@ -44,6 +66,14 @@ class ModelMessage:
     is_error: bool = False
     reasoning: str = ""
     reasoning_signature: str = ""
+    parts: tuple[ContentPart, ...] = ()
+    message_id: str = field(default="", compare=False)
+    is_summary: bool = False
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """The pictures of the message."""
+        return tuple(part for part in self.parts if isinstance(part, ImagePart))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +91,8 @@ class ModelRequest:
 
     `model` is the handle without its provider ("gpt-4.1"). `parallel` is the effective flag; `sends_parallel` is
     false where the model refuses the parameter, then it is left out of the wire request. `forced_tools`, when not
-    empty, are the only tools the model may call now, and it must call one.
+    empty, are the only tools the model may call now, and it must call one. `wants_summary` where the answer is to be a
+    summary of what the messages tell: a model that is no LLM could not know.
     """
 
     model: str
@@ -74,6 +105,7 @@ class ModelRequest:
     max_output_tokens: int | None = None
     reasoning_effort: str | None = None
     thinking_budget: int | None = None
+    wants_summary: bool = False
 
 
 class FinishReason(StrEnum):

@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from access.admin import ReadOnlyAdmin
 from runs.models import (
+    Callback,
     Conversation,
     HeldPermit,
     Message,
@@ -32,6 +33,13 @@ class ConversationAdmin(ReadOnlyAdmin):
     list_display = ("id", "agent", "summary", "created_at", "last_message_at")
     list_select_related = ("agent",)
     search_fields = ("id", "summary", "agent__name")
+
+
+@admin.register(Callback)
+class CallbackAdmin(ReadOnlyAdmin):
+    list_display = ("run_id", "url", "attempts", "status_code", "is_done")
+    list_filter = ("is_done",)
+    search_fields = ("run__id", "url")
 
 
 @admin.register(ProviderTrace)

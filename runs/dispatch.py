@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +14,11 @@ from django.utils import timezone
 
 from agents.models import Agent
 from engine.specs import CallState, Decision, RunStatus, StopReason
+from runs.callbacks import expect_callback
 from runs.closing import close_unstarted
 from runs.engines import engine
 from runs.models import Conversation, Message, Run, RunQuerySet, ToolCall
+from runs.requests import client_tool_names
 
 RETRY_WINDOW = timedelta(minutes=10)
 CANCELLED_BY_USER = "The user cancelled the request, so the tool call was denied."
@@ -61,6 +63,10 @@ class AlreadyDecided(DispatchProblem):
     """These calls were decided differently before."""
 
 
+class ClientsCalls(DispatchProblem):
+    """Calls that the sender runs itself were approved: there is nobody here to run them."""
+
+
 class NothingToCancel(DispatchProblem):
     """No run is waiting or running."""
 
@@ -72,6 +78,7 @@ class Options:
     max_steps: int = 50
     is_background: bool = False
     is_token_streamed: bool = False
+    request: Mapping[str, Any] = field(default_factory=dict)
 
 
 def request_digest(history_id: str, body: bytes | Mapping[str, Any]) -> str:
@@ -89,13 +96,17 @@ def start_run(
     max_steps: int = 50,
     is_background: bool = False,
     is_token_streamed: bool = False,
+    request: Mapping[str, Any] | None = None,
+    callback_url: str = "",
     digest: str = "",
     retry_count: int = 0,
     rejects_when_busy: bool = False,
 ) -> Run:
     """Store a run for these messages, {"role", "content", "otid"?, "name"?, "sender_id"?} each; it waits its turn.
 
-    They join the history of the conversation, None being the agent's own. A client's automatic retry gets the run that its first try started. Raises PendingApproval, AgentBusy.
+    They join the history of the conversation, None being the agent's own. `request` is what else the sender asks for (see
+    runs.requests); `callback_url` is told of the run's end. A client's automatic retry gets the run that its first try
+    started. Raises PendingApproval, AgentBusy.
     """
     with transaction.atomic():
         # The row lock makes two senders of one agent see each other; `no_key`, because who writes messages refers to it.
@@ -115,9 +126,11 @@ def start_run(
             max_steps=max_steps,
             is_background=is_background,
             is_token_streamed=is_token_streamed,
+            request=dict(request or {}),
             request_digest=digest,
         )
         _store_messages(run, messages)
+        expect_callback(run, callback_url)
         Conversation.objects.filter(pk=run.conversation_id).update(last_message_at=run.created_at)
         engine().submit(run)
     return run
@@ -132,10 +145,13 @@ def decide(
     max_steps: int = 50,
     is_background: bool = False,
     is_token_streamed: bool = False,
+    request: Mapping[str, Any] | None = None,
+    callback_url: str = "",
 ) -> Run:
     """Start the run that carries these decisions out (rule 5.2). An identical repeat gives the run it started.
 
-    Raises NothingPending, WrongCalls, AlreadyDecided.
+    What the sender asked of the waiting run holds on, unless `request` says it anew. Raises NothingPending, WrongCalls,
+    AlreadyDecided, ClientsCalls.
     """
     with transaction.atomic():
         Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
@@ -143,7 +159,10 @@ def decide(
         if waiting is None:
             return _repeat(agent, conversation, decisions)
         _check_coverage(waiting, decisions)
-        run = _start_decision(waiting, decisions, decided_by, Options(max_steps, is_background, is_token_streamed))
+        _check_clients_calls(waiting, decisions)
+        options = Options(max_steps, is_background, is_token_streamed, {**waiting.request, **(request or {})})
+        run = _start_decision(waiting, decisions, decided_by, options)
+        expect_callback(run, callback_url)
         engine().submit(run)
     return run
 
@@ -227,6 +246,16 @@ def _check_coverage(waiting: Run, decisions: Sequence[Decision]) -> None:
         raise WrongCalls(expected, got, waiting.pk)
 
 
+def _check_clients_calls(waiting: Run, decisions: Sequence[Decision]) -> None:
+    names = client_tool_names(waiting.request)
+    clients = {call.pk: call.name for call in pending_calls(waiting) if call.name in names}
+    approved = [item.call_id for item in decisions if item.is_approved and item.returned is None]
+    wrong = [f"{clients[call_id]} ({call_id})" for call_id in approved if call_id in clients]
+    if wrong:
+        text = f"The client runs these itself: send their returns, or deny them: {', '.join(wrong)}."
+        raise ClientsCalls(text, waiting.pk)
+
+
 def _start_decision(waiting: Run, decisions: Sequence[Decision], decided_by: str, options: Options) -> Run:
     return Run.objects.create(
         agent_id=waiting.agent_id,
@@ -237,11 +266,13 @@ def _start_decision(waiting: Run, decisions: Sequence[Decision], decided_by: str
         max_steps=options.max_steps,
         is_background=options.is_background,
         is_token_streamed=options.is_token_streamed,
+        request=dict(options.request),
     )
 
 
 def _dump(decision: Decision) -> dict[str, Any]:
-    return {"call_id": decision.call_id, "approve": decision.is_approved, "reason": decision.reason}
+    facts: dict[str, Any] = {"call_id": decision.call_id, "approve": decision.is_approved, "reason": decision.reason}
+    return facts if decision.returned is None else {**facts, "returned": asdict(decision.returned)}
 
 
 def _repeat(agent: Agent, conversation: Conversation | None, decisions: Sequence[Decision]) -> Run:

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from agents.models import Agent
+from engine.compaction import summary_message
 from engine.specs import Outcome
-from llms.types import ModelMessage, RequestedCall, Role
+from llms.types import ContentPart, ImagePart, ModelMessage, RequestedCall, Role, TextPart
 from runs.contents import content_text
 from runs.models import Conversation, Message
 
 
 def model_history(agent: Agent, conversation: Conversation | None = None) -> list[ModelMessage]:
-    """All messages that have joined the history of a conversation (None: the agent's own), oldest first, without the
-    system prompt."""
-    messages = Message.objects.filter(agent=agent, conversation=conversation, position__isnull=False)
-    return list(_expand(messages.order_by("position")))
+    """The messages of a conversation (None: the agent's own history) that stand in the context window, oldest first,
+    without the system prompt. Where older ones were compacted, the latest summary stands for them."""
+    return list(_expand(in_context(agent, conversation)))
+
+
+def in_context(agent: Agent, conversation: Conversation | None = None) -> list[Message]:
+    """The rows that stand in the context window: the latest summary, if any, and what it does not cover."""
+    joined = Message.objects.filter(agent=agent, conversation=conversation, position__isnull=False)
+    summary = joined.filter(role="summary").order_by("-position").first()
+    shown = joined.exclude(role="summary").order_by("position")
+    if summary is None:
+        return list(shown)
+    return [summary, *shown.filter(position__gt=summary.covers_until)]
 
 
 def _expand(messages: Iterable[Message]) -> Iterator[ModelMessage]:
     for message in messages:
         match message.role:
             case "user" | "system":
-                yield ModelMessage(_input_role(message.role), content_text(message.content))
+                yield _input(message)
+            case "summary":
+                yield summary_message(content_text(message.content), message.pk)
             case "assistant":
                 yield _assistant(message)
             case "tool":
@@ -33,9 +46,28 @@ def _expand(messages: Iterable[Message]) -> Iterator[ModelMessage]:
                 pass  # an approval's decisions are told by the returns
 
 
-def _input_role(role: str) -> Role:
-    # A system message in the middle of a history: several providers take only one, at the beginning.
-    return Role.USER if role == "user" else Role.SYSTEM
+def _input(message: Message) -> ModelMessage:
+    """What was sent, by a user or as a system message."""
+    role = Role.USER if message.role == "user" else Role.SYSTEM
+    parts = tuple(_parts(message.content)) if role is Role.USER else ()
+    has_images = any(isinstance(part, ImagePart) for part in parts)
+    text = content_text(message.content)
+    return ModelMessage(role, text, parts=parts if has_images else (), message_id=message.pk)
+
+
+def _parts(content: Any) -> Iterator[ContentPart]:
+    """The parts of a stored content, as a provider is given them."""
+    for part in content if isinstance(content, list) else ():
+        source = part.get("source") or {}
+        if part.get("type") == "image":
+            yield ImagePart(
+                source.get("media_type") or "",
+                source.get("data") or "",
+                source.get("url") or "",
+                source.get("detail") or "",
+            )
+        elif isinstance(part.get("text"), str):
+            yield TextPart(part["text"])
 
 
 def _assistant(message: Message) -> ModelMessage:
@@ -46,4 +78,5 @@ def _assistant(message: Message) -> ModelMessage:
         calls,
         reasoning=message.reasoning,
         reasoning_signature=message.reasoning_signature,
+        message_id=message.pk,
     )

@@ -64,7 +64,8 @@ class Run(models.Model):
     """One execution for one input, in the agent's own history or in a conversation.
 
     `input` is a list of {"role", "content", "otid"?, "name"?}; `decisions` a list of {"call_id", "approve", "reason"} where
-    the run carries out an approval. `epoch` counts the workers that have taken the run; every write of a run
+    the run carries out an approval; a decision about a call that the client ran has its "returned" {"text", "is_error",
+    "full_text", "stdout", "stderr"}. `request` is as in runs.requests. `epoch` counts the workers that have taken the run; every write of a run
     carries it. Times of the summary are seconds: `wall_seconds` of all batches, `work_seconds` the sum of their
     calls' durations, `saved_seconds` the difference.
     """
@@ -84,6 +85,7 @@ class Run(models.Model):
     is_background = models.BooleanField(default=False)
     is_token_streamed = models.BooleanField(default=False)
     max_steps = models.PositiveIntegerField(default=50)
+    request = models.JSONField(default=dict, blank=True, help_text="What its sender asked for, besides the input")
     request_digest = models.CharField(max_length=64, blank=True, db_index=True)
     epoch = models.PositiveIntegerField(default=0)
     worker = models.CharField(max_length=64, blank=True)
@@ -134,6 +136,7 @@ class Step(models.Model):
     parallel = models.BooleanField(default=False)
     reason = models.TextField(blank=True)
     usage = models.JSONField(default=dict, blank=True)
+    estimated_tokens = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
     responded_at = models.DateTimeField(null=True, blank=True)
     feedback = models.CharField(max_length=8, blank=True, help_text="What somebody thinks of it: positive, negative")
@@ -212,7 +215,8 @@ class Message(models.Model):
     `position` orders the history; it is None while the message's run waits its turn. `content` is a text or a list
     of parts; `calls` are {"id", "name", "arguments", "needs_approval"} of an assistant message; `returns` are
     {"call_id", "name", "outcome", "text", "stdout", "stderr"} of a tool message, in the model's order (rule 3.6);
-    `decisions` those of an approval.
+    `decisions` those of an approval. A message of role "summary" stands in the context window for all messages up to the
+    position `covers_until`, which stay in the history; `compaction` are the facts of the event that made it.
     """
 
     id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "message"), editable=False)
@@ -233,6 +237,8 @@ class Message(models.Model):
     calls = models.JSONField(default=list, blank=True)
     returns = models.JSONField(default=list, blank=True)
     decisions = models.JSONField(default=list, blank=True)
+    covers_until = models.PositiveBigIntegerField(null=True, blank=True)
+    compaction = models.JSONField(default=dict, blank=True)
     search_text = models.TextField(blank=True, editable=False, help_text="What it says, in lower case")
     created_at = models.DateTimeField(db_index=True)
 
@@ -269,6 +275,25 @@ class RunEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.type}"
+
+
+class Callback(models.Model):
+    """An address that is told of a run's end, with the run as JSON. `next_try_at` is also until when a worker has it.
+
+    It is told once; again only where it did not answer, or the worker died before it could note the answer.
+    """
+
+    run = models.OneToOneField(Run, primary_key=True, on_delete=models.CASCADE, related_name="callback")
+    url = models.URLField(max_length=2000)
+    attempts = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="When it was last tried")
+    status_code = models.PositiveIntegerField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    is_done = models.BooleanField(default=False, db_index=True)
+
+    def __str__(self) -> str:
+        return f"callback of {self.run_id}"
 
 
 class RunDelta(models.Model):

@@ -77,6 +77,9 @@ class RunPicture:
                 return self._hold(event)
             case fact.ApprovalDecided():
                 return self._decide(event)
+            case fact.ContextCompacted():
+                self.usage = self.usage + event.usage
+                return (Change(Part.RUN),)
             case fact.RunEnded():
                 return self._end(event, row)
         assert_never(event)

@@ -17,6 +17,7 @@ from engine.events import (
     CallQueued,
     CallStarted,
     CallWaiting,
+    ContextCompacted,
     Event,
     ModelRequested,
     ModelResponded,
@@ -65,6 +66,7 @@ def _change_calls(calls: CallRows, run_id: str, at: datetime, event: Event, resu
                 full_text=result.full_text if result else "",
                 stdout=event.stdout,
                 stderr=event.stderr,
+                attempt=event.attempt,
                 ended_at=at,
             )
         case CallOutput() | ModelRetried():
@@ -87,6 +89,8 @@ def _project(run_id: str, at: datetime, event: Event) -> None:
             _hold(event)
         case ApprovalDecided():
             _decide(run_id, at, event)
+        case ContextCompacted():
+            _compact(run_id, at, event)
         case RunEnded():
             _close_batch(run_id, at, event.returns)
             _end_run(run_id, at, event)
@@ -118,6 +122,7 @@ def _open_step(run_id: str, at: datetime, event: ModelRequested) -> None:
             "model": event.model,
             "parallel": event.parallel,
             "reason": event.reason,
+            "estimated_tokens": event.estimated_tokens,
         },
         create_defaults={
             "run_id": run_id,
@@ -125,6 +130,7 @@ def _open_step(run_id: str, at: datetime, event: ModelRequested) -> None:
             "model": event.model,
             "parallel": event.parallel,
             "reason": event.reason,
+            "estimated_tokens": event.estimated_tokens,
             "created_at": at,
         },
     )
@@ -196,10 +202,35 @@ def _decide(run_id: str, at: datetime, event: ApprovalDecided) -> None:
         step_id=event.step_id,
         position=next_position(run.agent_id, run.conversation_id),
         role="approval",
-        decisions=[
-            {"call_id": decision.call_id, "approve": decision.is_approved, "reason": decision.reason}
-            for decision in event.decisions
-        ],
+        decisions=run.decisions,
+        created_at=at,
+    )
+
+
+def _compact(run_id: str, at: datetime, event: ContextCompacted) -> None:
+    """A summary stands for all that came before the oldest message that stays."""
+    run = Run.objects.get(pk=run_id)
+    history = Message.objects.filter(agent_id=run.agent_id, conversation_id=run.conversation_id)
+    place = next_position(run.agent_id, run.conversation_id)
+    kept = history.filter(pk=event.first_kept).values_list("position", flat=True).first()
+    Message.objects.create(
+        pk=event.message_id,
+        agent_id=run.agent_id,
+        conversation_id=run.conversation_id,
+        run_id=run_id,
+        position=place,
+        role="summary",
+        content=event.summary,
+        covers_until=(kept if kept is not None else place) - 1,
+        compaction={
+            "trigger": event.trigger,
+            "messages_count_before": event.messages_before,
+            "messages_count_after": event.messages_after,
+            "context_tokens_before": event.tokens_before,
+            "context_tokens_after": event.tokens_after,
+            "context_window": event.context_window,
+            "error": event.error,
+        },
         created_at=at,
     )
 

@@ -57,7 +57,7 @@ def _facts(run: Run) -> Iterator[Fact]:
     if run.decisions and carried:
         yield begun, _decided(run, carried)
     yield from _batch(carried, begun)
-    answers = {message.step_id: message for message in messages if message.role == "assistant"}
+    answers = {message.step_id: message for message in messages if message.role == "assistant" and message.step_id}
     for step in own_steps:
         yield step.created_at, _asked(step)
         if (answer := answers.get(step.pk)) is not None and step.responded_at is not None:
@@ -75,14 +75,17 @@ def _started(run: Run, messages: Iterable[Message]) -> RunStarted:
     given = tuple(
         InputMessage(message.role, content_text(message.content), message.pk)
         for message in messages
-        if message.role in ("user", "system")
+        if message.role in ("user", "system", "assistant") and message.step_id is None
     )
     agent = run.agent
     return RunStarted(agent.pk, agent.name, agent.model, max(run.epoch, 1), run.resumes_run_id, given)
 
 
 def _decided(run: Run, carried: list[ToolCall]) -> ApprovalDecided:
-    facts = tuple(DecisionFact(item["call_id"], item["approve"], item["reason"]) for item in run.decisions)
+    facts = tuple(
+        DecisionFact(item["call_id"], item["approve"], item["reason"], is_returned="returned" in item)
+        for item in run.decisions
+    )
     return ApprovalDecided(carried[0].step_id, facts, run.started_by)
 
 

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from agents.assembly import agent_spec, remember_refusal
+from agents.assembly import remember_refusal
+from engine.asking import Exchange
 from engine.log_context import at_work_for
-from engine.loop import ClientFor, World, run_agent
+from engine.loop import ClientFor, World, run_agent, run_compaction
 from engine.ports import Permits
 from engine.specs import AgentSpec
 from runs.database import persistently
+from runs.exchanges import keep_exchange
 from runs.journal import Journal, LostRun
 from runs.observing import tell_left, tell_taken
+from runs.overriding import spec_of_run
 from runs.recorder import RunRecorder
 from runs.settling import CANCELLED, Ending, ending_events, failed
 from runs.takeover import Claim, is_cancel_requested, load_start, load_turn
@@ -119,14 +122,18 @@ class Runner:
             await self._end(claim, recorder, CANCELLED)
             return
         turn = await persistently(load_turn, claim.run_id)
-        await run_agent(turn, self._world(claim, recorder, start.max_steps))
+        execute = run_compaction if start.only_compacts else run_agent
+        await execute(turn, self._world(claim, recorder, start.max_steps))
 
     def _world(self, claim: Claim, recorder: RunRecorder, max_steps: int) -> World:
         async def load_agent() -> AgentSpec:
-            return await persistently(agent_spec, claim.agent_id)
+            return await persistently(spec_of_run, claim.run_id)
 
         async def on_refusal(handle: str) -> None:
             await persistently(remember_refusal, handle)
+
+        async def on_exchange(exchange: Exchange) -> None:
+            await persistently(keep_exchange, claim.agent_id, exchange)
 
         return World(
             load_agent=load_agent,
@@ -136,6 +143,7 @@ class Runner:
             permits=self.permits,
             max_steps=max_steps,
             on_refusal=on_refusal,
+            on_exchange=on_exchange,
         )
 
     async def _settle_failure(self, claim: Claim, recorder: RunRecorder, error: BaseException) -> None:

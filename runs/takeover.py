@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
@@ -13,8 +14,9 @@ from django.utils import timezone
 from agents.models import Agent
 from engine.events import ApprovalDecided, DecisionFact, Event, InputMessage, RunStarted
 from engine.rule_solver import PastCall
-from engine.specs import CallState, Decision, OpenBatch, Outcome, RunStatus, StopReason, ToolResult
+from engine.specs import CallState, ClientReturn, Decision, OpenBatch, Outcome, RunStatus, StopReason, ToolResult
 from engine.specs import ToolCall as CallSpec
+from engine.tokens import calibrate
 from engine.turn import Turn
 from llms.types import Usage
 from runs.closing import close_unstarted
@@ -126,26 +128,35 @@ class Start:
     events: tuple[Event, ...]
     max_steps: int
     is_cancelled: bool
+    only_compacts: bool = False
 
 
 def load_start(claim: Claim) -> Start:
     """Read a claimed run. Record the events before `load_turn`: with `run.started` its messages join the history."""
     run = Run.objects.select_related("agent").get(pk=claim.run_id)
     messages = tuple(
-        InputMessage(message.role, content_text(message.content), message.pk)
-        for message in Message.objects.filter(run=run, role__in=["user", "system"]).order_by("created_at", "id")
+        InputMessage(message.role, content_text(message.content), message.pk) for message in sent_messages(run)
     )
     started = RunStarted(run.agent_id, run.agent.name, run.agent.model, claim.epoch, run.resumes_run_id, messages)
     events: tuple[Event, ...] = (started,)
     if run.decisions and not RunEvent.objects.filter(run=run, type=ApprovalDecided.type).exists():
         events += (_decided(run),)
-    return Start(events, run.max_steps, run.cancel_requested_at is not None)
+    return Start(events, run.max_steps, run.cancel_requested_at is not None, "compacts" in run.request)
+
+
+def sent_messages(run: Run) -> list[Message]:
+    """What the run was started with; an answer of the model has a step, one that was sent has none."""
+    sent = Message.objects.filter(run=run, role__in=["user", "system", "assistant"], step=None)
+    return list(sent.order_by("created_at", "id"))
 
 
 def _decided(run: Run) -> ApprovalDecided:
     call_ids = [decision["call_id"] for decision in run.decisions]
     step_id = ToolCall.objects.filter(pk__in=call_ids).values_list("step_id", flat=True)[0]
-    facts = tuple(DecisionFact(item["call_id"], item["approve"], item["reason"]) for item in run.decisions)
+    facts = tuple(
+        DecisionFact(item["call_id"], item["approve"], item["reason"], is_returned="returned" in item)
+        for item in run.decisions
+    )
     return ApprovalDecided(step_id, facts, run.started_by)
 
 
@@ -162,7 +173,15 @@ def load_turn(run_id: str) -> Turn:
         steps=len(steps),
         open_step=pending.pk if pending else None,
         usage=sum((Usage(**step.usage) for step in steps if step.run_id == run_id), Usage()),
+        calibration=calibration_of(run.agent_id, run.conversation_id),
     )
+
+
+def calibration_of(agent_id: str, conversation_id: str | None) -> float:
+    """By what to multiply estimates of tokens, as the last answer in this history showed (see engine.tokens)."""
+    answered = Step.objects.filter(run__agent_id=agent_id, run__conversation_id=conversation_id)
+    last = answered.exclude(responded_at=None).order_by("-responded_at").first()
+    return calibrate(last.usage.get("prompt_tokens", 0), last.estimated_tokens) if last else 1.0
 
 
 def chain_ids(run: Run) -> list[str]:
@@ -184,10 +203,17 @@ def open_batch(run: Run) -> OpenBatch | None:
     return OpenBatch(
         step_id=last.step_id,
         calls=tuple(CallSpec(call.pk, call.name, call.arguments, call.index) for call in calls),
-        decisions=tuple(Decision(item["call_id"], item["approve"], item["reason"]) for item in run.decisions),
+        decisions=tuple(map(_decision, run.decisions)),
         finished={call.pk: result_of(call) for call in calls if call.is_ended},
         attempts={call.pk: call.attempt for call in calls},
         running=frozenset(call.pk for call in calls if call.state == CallState.RUNNING),
+    )
+
+
+def _decision(stored: Mapping[str, Any]) -> Decision:
+    returned = stored.get("returned")
+    return Decision(
+        stored["call_id"], stored["approve"], stored["reason"], ClientReturn(**returned) if returned else None
     )
 
 

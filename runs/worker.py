@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from django.conf import settings
 from django.db import Error
 
+from runs.callbacks import call_back
 from runs.cleaning import delete_old_deltas
 from runs.database import in_database, persistently
 from runs.engines import RunEngine
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _CLEAN_EVERY = 600.0
 _CANCEL_SECONDS = 0.5
+_CALLBACK_SECONDS = 0.5
 _HAND_OVER_SECONDS = 5.0
 
 
@@ -45,6 +47,7 @@ class Worker:
             group.create_task(_every(settings.ADE_HEARTBEAT_SECONDS / 2, self._care))
             group.create_task(_every(_CANCEL_SECONDS, self._look_for_cancels))
             group.create_task(_every(_CLEAN_EVERY, self._clean))
+            group.create_task(_every(_CALLBACK_SECONDS, call_back))
 
     @asynccontextmanager
     async def _ready(self) -> AsyncIterator[asyncio.Task[None]]:

@@ -136,6 +136,35 @@ def wire_return(returned: Mapping[str, Any]) -> Wire:
     }
 
 
+def compaction_messages(facts: Mapping[str, Any], run_id: str, date: str) -> list[Wire]:
+    """A compaction as its event tells it: that it happened, and the summary."""
+    shared = {"date": date, "otid": None, "name": None, "sender_id": None, "run_id": run_id, "step_id": None}
+    stats = {
+        "trigger": facts["trigger"],
+        "context_tokens_before": facts["tokens_before"],
+        "context_tokens_after": facts["tokens_after"],
+        "messages_count_before": facts["messages_before"],
+        "messages_count_after": facts["messages_after"],
+        "context_window": facts["context_window"],
+    }
+    happened = {
+        "message_type": "event_message",
+        "event_type": "compaction",
+        "event_data": {**stats, "error": facts["error"]},
+    }
+    summary = {"message_type": "summary_message", "summary": facts["summary"], "compaction_stats": stats}
+    message_id = facts["message_id"]
+    return [
+        {"id": message_id, **shared, "otid": otid(message_id, 0), **happened},
+        {"id": message_id, **shared, "otid": otid(message_id, 1), **summary},
+    ]
+
+
+def _summary(row: Message) -> list[Wire]:
+    stats = {key: value for key, value in row.compaction.items() if key != "error"}
+    return [_message(row, "summary_message", 0, {"summary": row.content, "compaction_stats": stats or None})]
+
+
 def _user(row: Message) -> list[Wire]:
     return [_message(row, "user_message", 0, {"content": row.content})]
 
@@ -173,4 +202,5 @@ _BUILDERS: Mapping[str, Callable[[Message], list[Wire]]] = {
     "assistant": _assistant,
     "tool": tool_returns,
     "approval": _approval,
+    "summary": _summary,
 }

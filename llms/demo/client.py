@@ -36,6 +36,8 @@ from llms.types import (
 MODEL = "planner"
 _WHO = "I am the built-in demo model, not an LLM"
 _LONGEST_RETURN = 300
+_LONGEST_LINE = 120
+_MOST_LINES = 40
 
 
 class DemoClient:
@@ -69,6 +71,8 @@ class DemoClient:
 
 def answer(request: ModelRequest) -> ModelResponse:
     """What the model answers: a pure function of the request."""
+    if request.wants_summary:
+        return _respond(request, summarise(request.messages[-1].text))
     asked, turn = _split_turn(request.messages)
     reading = read(asked, frozenset[str]().union(*(nouns_of(tool.name) for tool in request.tools)))
     wishes = find_wishes(reading, request.tools)
@@ -84,7 +88,16 @@ def answer(request: ModelRequest) -> ModelResponse:
         calls = tuple(replace(call, id=f"demo_{number}") for number, call in enumerate(now, start=first))
         return _respond(request, _announce(now, len(left), has_begun=bool(turn)), calls)
     returns = [message for message in turn if message.role is Role.TOOL]
-    return _respond(request, _sum_up(returns, turn) if returns else _introduce(request.tools))
+    said = _sum_up(returns, turn) if returns else _introduce(request.tools)
+    return _respond(request, said if turn else f"{_look(request.messages)}{said}")
+
+
+def _look(messages: tuple[ModelMessage, ...]) -> str:
+    """What it says of pictures: that it cannot see them."""
+    count = len(messages[-1].images) if messages else 0
+    if not count:
+        return ""
+    return f"I cannot see {'the picture' if count == 1 else f'the {count} pictures'} that you sent. "
 
 
 def _plan(wishes: tuple[Wish, ...], reading: Reading) -> list[RequestedCall]:
@@ -102,7 +115,7 @@ def _plan(wishes: tuple[Wish, ...], reading: Reading) -> list[RequestedCall]:
 def _split_turn(messages: tuple[ModelMessage, ...]) -> tuple[str, tuple[ModelMessage, ...]]:
     """The user's last words, and everything after them."""
     for place in range(len(messages) - 1, -1, -1):
-        if messages[place].role is Role.USER:
+        if messages[place].role is Role.USER and not messages[place].is_summary:
             return messages[place].text, messages[place + 1 :]
     return "", messages
 
@@ -155,6 +168,14 @@ def _introduce(tools: tuple[ModelTool, ...]) -> str:
         f"{_WHO}: I only plan tool calls, and found none in your message. I can call:\n{described}\n"
         f"Say what you want in their words, or exactly: {example.name}({parameters}), or {example.name}*3 for three calls."
     )
+
+
+def summarise(transcript: str) -> str:
+    """A summary without an LLM: how every line of the transcript begins."""
+    lines = [" ".join(line.split()) for line in transcript.splitlines() if line.strip()]
+    shown = [line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…" for line in lines[-_MOST_LINES:]]
+    left_out = [f"({len(lines) - len(shown)} lines before these are left out.)"] if len(lines) > len(shown) else []
+    return "\n".join([f"{_WHO}; this is how the lines of the conversation began:", *left_out, *shown])
 
 
 def _first_sentence(text: str) -> str:
