@@ -52,6 +52,8 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
             "daphne.server": {"level": "WARNING"},
             "daphne.ws_protocol": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
+            # It tells every lost connection with a traceback; the call that it was lost under tells it in a sentence.
+            "mcp": {"level": "CRITICAL"},
             "django.channels.server": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
         },

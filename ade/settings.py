@@ -38,6 +38,8 @@ OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
 ADE_PUBLIC_URL = env.text("ADE_PUBLIC_URL").rstrip("/")
 ADE_TOOL_PATHS = tuple(env.listed("ADE_TOOL_PATHS"))
 ADE_SANDBOX = env.choice("ADE_SANDBOX", ("auto", "strict", "bwrap"))
+# Off: whoever may add a server could start any program on this machine.
+ADE_MCP_STDIO = env.switch("ADE_MCP_STDIO", default=False)
 
 SECRET_KEY = env.kept_secret("ADE_SECRET_KEY", ADE_DATA_DIR / "secret_key")
 ADE_ENCRYPTION_KEY = env.kept_secret(

@@ -139,6 +139,9 @@ async def call_custom(equipment: Equipment, planned: PlannedCall, on_output: OnO
 # How each kind of tool is called; the apps that know a kind add it when the server starts.
 EXECUTORS: dict[str, ToolExecutor] = {ToolType.CUSTOM: call_custom}
 
+# What else to end with the toolbox; an app that holds on to something between calls adds it.
+CLOSERS: list[Callable[[], Awaitable[None]]] = []
+
 
 class Toolbox:
     """Calls tools for runs."""
@@ -152,6 +155,8 @@ class Toolbox:
 
     async def close(self) -> None:
         """End everything that still runs."""
+        for close in CLOSERS:
+            await close()
         await sandboxes().close()
 
     def of(self, caller: Caller) -> CallTool:
