@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Query, Router, Schema
+from pydantic import Field
 
+from access.json_lists import holding
+from api.absent import not_here
 from api.auth import actor_of
 from api.lookup import find
 from api.paging import Cursor, cut, page_of
-from api.schemas.tools import NewTool, ToolFields, tool_state
+from api.schemas.tools import NewTool, ToolFields, found_tool, tool_state
 from tools.built_in import ensure
 from tools.library import change_tool, delete_tool, upsert_tool
 from tools.models import Tool
+from tools.search import search, searched_text
 
 router = Router(tags=["Tools"])
 
@@ -48,6 +52,16 @@ class ToolFilter(Cursor):
         return tools.exclude(tool_type__in=_split(self.exclude_tool_types))
 
 
+class ToolSearch(Schema):
+    """What to search the library for. Tags match where a tool has any of them."""
+
+    query: str | None = None
+    search_mode: Literal["vector", "fts", "hybrid"] = "hybrid"
+    tool_types: list[str] | None = None
+    tags: list[str] | None = None
+    limit: int = Field(50, ge=1, le=100)
+
+
 def _split(values: list[str]) -> list[str]:
     return [part for value in values for part in value.split(",") if part]
 
@@ -74,6 +88,19 @@ def list_tools(request: HttpRequest, chosen: Query[ToolFilter]) -> list[dict[str
 def add_base_tools(request: HttpRequest) -> list[dict[str, Any]]:
     """Add the built-in tools that are missing to the library; all of them, switches as they are."""
     return [tool_state(tool) for tool in ensure()]
+
+
+@router.post("/tools/search")
+def search_library(request: HttpRequest, body: ToolSearch) -> list[dict[str, Any]]:
+    """The tools that fit the query best, by full text; without a query the newest."""
+    if body.search_mode == "vector":
+        raise not_here("`search_mode` vector asks for tools as vectors")
+    tools = Tool.objects.filter(holding("tags", body.tags or ()))
+    if body.tool_types:
+        tools = tools.filter(tool_type__in=body.tool_types)
+    if not body.query:
+        return [found_tool(tool, None, searched_text(tool)) for tool in tools.order_by("-created_at")[: body.limit]]
+    return [found_tool(match.tool, match.rank, match.text) for match in search(tools, body.query)[: body.limit]]
 
 
 @router.get("/tools/{tool_id}")

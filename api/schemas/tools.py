@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field
 from api.schemas.dates import entity_date
 from tools.models import Tool
 
+_FUSION = 60  # the usual constant of reciprocal rank fusion
 # Our own fields have the same names in the API and in the database.
 OWN_FIELDS = ("timeout_seconds", "max_concurrency", "lock_group", "safe_to_retry", "network")
 
@@ -74,4 +75,15 @@ def tool_state(tool: Tool) -> dict[str, Any]:
         "created_at": entity_date(tool.created_at),
         "updated_at": entity_date(tool.updated_at),
         **{name: getattr(tool, name) for name in OWN_FIELDS},
+    }
+
+
+def found_tool(tool: Tool, rank: int | None, text: str) -> dict[str, Any]:
+    """A ToolSearchResult: its score is that of reciprocal rank fusion, of the one ranking that there is."""
+    return {
+        "tool": tool_state(tool),
+        "embedded_text": text,
+        "fts_rank": rank,
+        "vector_rank": None,
+        "combined_score": 0.0 if rank is None else 1 / (_FUSION + rank),
     }
