@@ -263,9 +263,16 @@ class TestNoEditIsLost:
         agent = an_agent({"label": "shared"})
         processes = [self._process(agent, word, tmp_path) for word in ("left", "right")]
         for process in processes:
-            _, errors = process.communicate(timeout=60)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in processes:
+            _, errors = process.communicate(timeout=120)
             assert process.returncode == 0, errors
-        expected = [f"{word} {number}" for word in ("left", "right") for number in range(25)]
+        expected = [f"{word} {number}" for word in ("left", "right") for number in range(100)]
         assert sorted(value_of("shared").split("\n")) == sorted(expected)
 
     def _process(self, agent: Agent, word: str, tmp_path: Path) -> subprocess.Popen[str]:
@@ -275,7 +282,8 @@ class TestNoEditIsLost:
             "import django; django.setup()\n"
             "from agents.block_edits import appended\n"
             "from agents.edited_memory import edit_block\n"
-            f"for number in range(25): edit_block({agent.pk!r}, 'shared', appended(f'{word} {{number}}'))\n"
+            "print('ready', flush=True); input()\n"
+            f"for number in range(100): edit_block({agent.pk!r}, 'shared', appended(f'{word} {{number}}'))\n"
         )
         environment = {
             **os.environ,
@@ -284,7 +292,13 @@ class TestNoEditIsLost:
             "ADE_DATA_DIR": str(tmp_path),
         }
         return subprocess.Popen(
-            [sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+            [sys.executable, "-c", script],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
 
     async def test_calls_of_one_batch_side_by_side_all_keep_their_edit(self) -> None:
