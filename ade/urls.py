@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("ade.pages.urls")),
     path("metrics", metrics, name="metrics"),
     path("agents/", include("agents.urls")),
+    path("archives/", include("archives.urls")),
     path("tools/", include("tools.urls")),
     path("runs/", include("runs.urls")),
     path("v1/", api_urls),

@@ -14,6 +14,7 @@ from ninja.errors import HttpError, ValidationError
 
 from agents.problems import AgentProblem, Taken, UnknownHandle
 from agents.variables import VariableProblem
+from archives.problems import ArchiveProblem, UnknownEmbedding
 from engine.ids import answer_id
 from runs.dispatch import (
     AgentBusy,
@@ -120,6 +121,8 @@ _EXPLAIN: dict[type[Exception], Callable[[Any], ApiProblem]] = {
     UnknownHandle: lambda problem: ApiProblem(404, str(problem)),
     Taken: lambda problem: ApiProblem(409, str(problem), is_final=True),
     AgentProblem: lambda problem: ApiProblem(400, str(problem)),
+    UnknownEmbedding: lambda problem: ApiProblem(404, str(problem)),
+    ArchiveProblem: lambda problem: ApiProblem(400, str(problem)),
     VariableProblem: lambda problem: ApiProblem(400, str(problem)),
     ValidationError: _explain_validation,
     HttpError: _explain_http,

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from api.schemas.models import model_state
+from api.schemas.models import embedding_state, model_state
+from llms.embeddings import embedding_models
 from llms.router import ModelRouter
 
 router = Router(tags=["Models"])
@@ -32,11 +33,16 @@ async def list_models(
 
 @router.get("/models/embedding")
 def list_embedding_models(request: HttpRequest) -> list[dict[str, Any]]:
-    """None: nothing here embeds."""
-    return []
+    """The bundled embedding models of the configured providers. Any other handle of an endpoint that speaks OpenAI's API
+    works too."""
+    return [embedding_state(model) for model in embedding_models(_environment())]
 
 
 @cache
 def _router() -> ModelRouter:
     """One for the process: making a provider's client costs the loop a tenth of a second."""
-    return ModelRouter({name: getattr(settings, name) for name in _SETTINGS})
+    return ModelRouter(_environment())
+
+
+def _environment() -> dict[str, str]:
+    return {name: getattr(settings, name) for name in _SETTINGS}

@@ -72,7 +72,7 @@ class Passage(models.Model):
     """One memory. `embedding` is its vector of length 1 as 32-bit floats, None where there is none.
 
     `search_row` is its row in SQLite's full-text index, which triggers on this table keep in step: a migration that
-    makes SQLite build the table anew must install them again (`archives.full_text.install`).
+    makes SQLite build the table anew must install them again (`archives.full_text`).
     """
 
     id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "passage"), editable=False)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from django.db.models import QuerySet
 
 from access.json_lists import holding
-from archives.full_text import matching
+from archives.full_text import PASSAGES
 from archives.models import Passage
 from archives.vectors import nearest, vectors_of
 
@@ -83,7 +83,7 @@ def search(passages: QuerySet[Passage], wanted: Wanted, question: Question | Non
         return [Found(passage) for passage in fitting.order_by("-created_at", "-pk")[:limit]]
     vectors = question_for(passages, wanted.query) if question is None else question
     depth = max(limit, _DEPTH)
-    by_words = matching(fitting, wanted.query, depth)
+    by_words = PASSAGES.matching(fitting, wanted.query, depth)
     by_meaning = _by_meaning(fitting, vectors, depth)
     if not by_words and not by_meaning:
         # Languages that put no spaces between words, and signs that are no words.

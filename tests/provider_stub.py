@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from tests import provider_stub_vectors
 from tests.provider_stub_answers import stream_anthropic, stream_openai, whole_anthropic, whole_openai
 from tests.provider_stub_asked import Asked, Json, decide, read_anthropic, read_openai
 
@@ -158,8 +159,20 @@ async def _paced(events: list[str], pause: int) -> AsyncIterator[str]:
         await asyncio.sleep(pause / 1000)
 
 
+async def embed(request: web.Request) -> web.Response:
+    """POST /v1/embeddings"""
+    body = await request.json()
+    stub = request.app[STUB]
+    stub.bodies.append(body)
+    stub.log.append({"provider": "openai", "embeds": body["input"]})
+    status, answer = provider_stub_vectors.answer(body)
+    return web.json_response(answer, status=status)
+
+
 async def list_models(request: web.Request) -> web.Response:
-    """GET /v1/models, in the dialect of whoever asks."""
+    """GET /v1/models, in the dialect of whoever asks. The key "bad-key" is refused."""
+    if request.headers.get("authorization") == "Bearer bad-key":
+        return _refusal(*_REFUSALS["BADKEY"])
     if "anthropic-version" not in request.headers:
         models = [
             {"id": name, "object": "model", "created": 1, "owned_by": "stub"}
@@ -204,6 +217,7 @@ def build() -> web.Application:
         [
             web.post("/v1/chat/completions", answer_openai),
             web.post("/v1/messages", answer_anthropic),
+            web.post("/v1/embeddings", embed),
             web.get("/v1/models", list_models),
             web.get("/stub/log", show_log),
             web.get("/stub/last", show_last),

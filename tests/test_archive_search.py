@@ -121,7 +121,7 @@ def test_what_changes_and_what_goes_is_found_no_more() -> None:
     assert find("other") == []
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO archives_passage_text(archives_passage_text) VALUES ('integrity-check')")
+            cursor.execute("INSERT INTO archives_passage_words(archives_passage_words) VALUES ('integrity-check')")
 
 
 def test_a_deleted_agent_takes_its_archive_along_unless_others_have_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llms.embeddings import EmbeddingModel
 from llms.router import ListedModel
 
 
@@ -25,6 +26,24 @@ def model_state(listed: ListedModel) -> dict[str, Any]:
         "max_tokens": model.max_output_tokens,
         "supports_parallel_tool_calls": model.supports_parallel_parameter,
         "is_configured": listed.is_configured,
+    }
+
+
+def embedding_state(model: EmbeddingModel) -> dict[str, Any]:
+    """An EmbeddingModel."""
+    return {
+        "name": model.model,
+        "handle": model.handle,
+        "display_name": model.model,
+        "model_type": "embedding",
+        "provider_name": model.provider,
+        "provider_type": model.provider,
+        "embedding_model": model.model,
+        "embedding_dim": model.dimensions,
+        "embedding_endpoint_type": model.provider,
+        "embedding_endpoint": None,
+        "embedding_chunk_size": 300,
+        "batch_size": 32,
     }
 
 

@@ -5,7 +5,7 @@ import django.db.models.deletion
 import django.utils.timezone
 import engine.ids
 import functools
-from archives import full_text
+from archives.full_text import PASSAGES
 from django.db import migrations, models
 
 
@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['archive', 'created_at', 'id'], name='passages_in_order'),
         ),
         migrations.RunPython(
-            lambda apps, schema_editor: full_text.install(schema_editor),
-            lambda apps, schema_editor: full_text.uninstall(schema_editor),
+            lambda apps, schema_editor: PASSAGES.install(schema_editor),
+            lambda apps, schema_editor: PASSAGES.uninstall(schema_editor),
         ),
     ]
