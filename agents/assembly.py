@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from django.conf import settings
 
@@ -13,6 +13,10 @@ from engine.specs import AgentSpec, ModelSettings, ParallelSupport, ToolSpec
 from llms.catalogue import describe
 from llms.providers import PROVIDERS
 from tools.models import Tool
+
+
+# What other apps add to the system prompt, in this order: each gives a section's text, "" for none.
+SYSTEM_SECTIONS: list[Callable[[Agent], str]] = []
 
 
 def rules_of(agent: Agent) -> tuple[ToolRule, ...]:
@@ -49,7 +53,11 @@ def effective_flag(agent: Agent, refusals: Collection[Refusal] | None = None) ->
 
 def agent_spec(agent_id: str) -> AgentSpec:
     """The agent as it is now. Raises Agent.DoesNotExist."""
-    agent = Agent.objects.get(pk=agent_id)
+    return spec_of(Agent.objects.get(pk=agent_id))
+
+
+def spec_of(agent: Agent) -> AgentSpec:
+    """The agent as this row says, saved or not, with its tools and memory as they are now."""
     rules = rules_of(agent)
     approvals = {rule.tool_name for rule in rules if isinstance(rule, RequiresApproval)}
     tools = Tool.objects.filter(agenttool__agent=agent).order_by("agenttool__id")
@@ -89,12 +97,16 @@ def tool_spec(tool: Tool, *, requires_approval: bool = False) -> ToolSpec:
 
 
 def compile_system(agent: Agent) -> str:
-    """The system prompt: the instructions, then the core memory blocks as XML-like sections."""
+    """The system prompt: the instructions, the core memory blocks as XML-like sections, then what other apps add."""
+    sections = [_memory(agent), *(section(agent) for section in SYSTEM_SECTIONS)]
+    return "\n\n".join(part for part in [agent.system, *sections] if part)
+
+
+def _memory(agent: Agent) -> str:
     blocks = list(Block.objects.filter(agentblock__agent=agent).order_by("agentblock__id"))
     if not blocks:
-        return agent.system
-    sections = "\n".join(_section(block) for block in blocks)
-    return f"{agent.system}\n\n<memory_blocks>\n{sections}\n</memory_blocks>".lstrip()
+        return ""
+    return "\n".join(["<memory_blocks>", *(_section(block) for block in blocks), "</memory_blocks>"])
 
 
 def _section(block: Block) -> str:

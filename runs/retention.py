@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from runs.models import Run, RunDelta, RunEvent, RunQuerySet
+from runs.models import ProviderTrace, Run, RunDelta, RunEvent, RunQuerySet
 
 _AT_ONCE = 100
 
@@ -73,4 +73,5 @@ def _prune_run(run_id: str) -> Pruned:
     with transaction.atomic():
         events, _ = RunEvent.objects.filter(run=run_id).delete()
         deltas, _ = RunDelta.objects.filter(run=run_id).delete()
+        ProviderTrace.objects.filter(step__run=run_id).delete()
     return Pruned(1, events, deltas)
