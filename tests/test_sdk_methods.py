@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from letta_client import AsyncLetta, Letta
 
-from tests.mcp_fixtures import http_mcp_server
+from tests.mcp_servers import TinyServer
 from tests.sdk_methods.scenario import SCENARIO
 from tests.sdk_methods.story import Told, tell, tell_async
 from tests.sdk_methods.table import CLIENTS, PAGE, render, sdk_methods
@@ -27,9 +27,10 @@ _TYPESCRIPT = Path(__file__).parent / "typescript"
 
 
 @pytest.fixture(scope="module")
-def mcp_url() -> Iterator[str]:
-    with http_mcp_server() as url:
-        yield url
+def mcp_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = TinyServer(tmp_path_factory.mktemp("mcp")).start()
+    yield server.url
+    server.kill()
 
 
 @pytest.fixture(scope="module")

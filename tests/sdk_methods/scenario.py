@@ -235,9 +235,9 @@ _MCP = (
     Step("mcp_servers.update", ("$server",), {"config": _MCP_CONFIG}, {"server_url": "$mcp_url"}),
     Step("mcp_servers.list", expect={"0.id": ANY}),
     Step("mcp_servers.refresh", ("$server",)),
-    Step("mcp_servers.tools.list", ("$server",), expect={"0.name": ANY}, keep={"mcp_tool": "0.id"}),
+    Step("mcp_servers.tools.list", ("$server",), expect={"0.name": "add"}, keep={"mcp_tool": "0.id"}),
     Step("mcp_servers.tools.retrieve", ("$mcp_tool",), _SERVER, {"id": "$mcp_tool"}),
-    Step("mcp_servers.tools.run", ("$mcp_tool",), {**_SERVER, "args": {"text": "hi"}}, {"status": "success"}),
+    Step("mcp_servers.tools.run", ("$mcp_tool",), {**_SERVER, "args": {"a": 1, "b": 2}}, {"status": "success"}),
     Step("mcp_servers.delete", ("$server",)),
 )
 _END = (
