@@ -49,12 +49,17 @@ def search_messages(
     that still waits its turn is in no history and is not found.
     """
     rows = _chosen(agent_id, roles, start, end, conversation_id)
-    words = list(dict.fromkeys(query.casefold().split()))[:_MOST_WORDS]
+    words = words_of(query)
     if words:
         rows = rows.filter(reduce(or_, (Q(search_text__contains=word) for word in words)))
     rows = rows.annotate(score=_score(words, " ".join(words)))
     found = rows.order_by("-score", "-created_at", "-pk")[: max(0, min(limit, _LONGEST))]
     return [Hit(row, said(row), row.score) for row in found]
+
+
+def words_of(query: str) -> list[str]:
+    """The words that are looked for, in lower case, each once."""
+    return list(dict.fromkeys(query.replace("\0", " ").casefold().split()))[:_MOST_WORDS]
 
 
 def said(message: Message) -> str:
@@ -71,7 +76,7 @@ def _chosen(
     end: datetime | None,
     conversation_id: str | None,
 ) -> QuerySet[Message]:
-    rows = Message.objects.exclude(position=None).exclude(role="approval")
+    rows = Message.objects.exclude(position=None).exclude(role__in=["approval", "summary"])
     if agent_id is not None:
         rows = rows.filter(agent_id=agent_id)
     if roles:
