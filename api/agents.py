@@ -11,6 +11,7 @@ from ninja import Query, Router, Schema
 
 from access.json_lists import holding
 from access.person_ids import person_number
+from agents.assembly import compile_system
 from agents.models import Agent
 from agents.roster import change_agent, create_agent, delete_agent
 from agents.variables import replace_variables
@@ -153,6 +154,13 @@ def update(request: HttpRequest, agent_id: str, body: AgentFields) -> dict[str, 
 def delete(request: HttpRequest, agent_id: str) -> None:
     """Delete an agent with its history."""
     delete_agent(actor_of(request), find(Agent.objects.all(), agent_id, "Agent"))
+
+
+@router.post("/agents/{agent_id}/recompile")
+def recompile(request: HttpRequest, agent_id: str, dry_run: bool = False, update_timestamp: bool = False) -> str:
+    """The system prompt as the model is told it now: instructions and memory. It is put together anew for every
+    request to the model, so that there is nothing to store, `dry_run` or not."""
+    return compile_system(find(Agent.objects.all(), agent_id, "Agent"))
 
 
 def _set_variables(request: HttpRequest, agent: Agent, body: AgentFields) -> None:

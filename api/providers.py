@@ -10,9 +10,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
 
+from agents.model_shapes import known_to_sdks
 from api.errors import ApiProblem, invalid
 from api.paging import Cursor, page_of
-from api.schemas.models import known_to_sdks
 from llms.errors import BadKey, ModelError
 from llms.providers import PROVIDERS, Connection, Provider
 

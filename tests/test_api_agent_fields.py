@@ -120,3 +120,26 @@ def test_an_agent_tells_who_made_it_and_who_changed_it_last(api: Api) -> None:
     Agent.objects.filter(pk=agent["id"]).update(updated_by=None)
     assert api.get(f"/agents/{agent['id']}")["last_updated_by_id"] is None
     assert api.patch(f"/agents/{agent['id']}", {"name": "x"})["last_updated_by_id"] == agent["created_by_id"]
+
+
+def test_recompiling_gives_the_system_prompt_as_the_model_is_told_it(api: Api) -> None:
+    agent = api.make_agent(system="Be brief.", memory_blocks=[{"label": "human", "value": "Ada"}])
+    path = f"/agents/{agent['id']}"
+    before = api.post(f"{path}/recompile?dry_run=true")
+    assert before.startswith("Be brief.")
+    assert "<human>" in before
+    api.patch(f"{path}/core-memory/blocks/human", {"value": "Grace"})
+    assert "Grace" in api.post(f"{path}/recompile")
+    assert "not found" in api.post("/agents/agent-00000000-0000-4000-8000-000000000000/recompile", status=404)["detail"]
+
+
+def test_secrets_come_back_as_a_list_in_both_fields_and_never_in_clear(api: Api) -> None:
+    agent = api.make_agent(secrets={"TOKEN": "s3cret"}, tool_exec_environment_variables={"REGION": "eu"})
+    assert agent["secrets"] == agent["tool_exec_environment_variables"]
+    assert [(one["key"], one["agent_id"]) for one in agent["secrets"]] == [
+        ("REGION", agent["id"]),
+        ("TOKEN", agent["id"]),
+    ]
+    assert "s3cret" not in str(api.get("/agents/"))
+    shown = api.get(f"/agents/{agent['id']}?include=agent.secrets")["secrets"]
+    assert {one["key"]: one["value"] for one in shown} == {"REGION": "eu", "TOKEN": "s3cret"}

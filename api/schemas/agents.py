@@ -9,12 +9,12 @@ from typing import Any
 from django.db.models import Prefetch, prefetch_related_objects
 
 from agents.assembly import Refusal, effective_flag, known_refusals
+from agents.model_shapes import llm_config, model_settings
 from agents.models import Agent, AgentBlock, AgentTool, Identity
 from api.schemas.blocks import block_state
 from api.schemas.dates import entity_date
 from api.schemas.identities import identity_state, with_connections
 from api.schemas.messages import approval_request
-from api.schemas.model_settings import llm_config, model_settings
 from api.schemas.people import makers
 from api.schemas.tools import tool_state
 from api.schemas.variables import variable_states

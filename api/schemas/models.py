@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agents.model_shapes import known_to_sdks
 from llms.embeddings import EmbeddingModel
 from llms.router import ListedModel
 
@@ -45,8 +46,3 @@ def embedding_state(model: EmbeddingModel) -> dict[str, Any]:
         "embedding_chunk_size": 300,
         "batch_size": 32,
     }
-
-
-def known_to_sdks(provider: str) -> str:
-    """The SDKs' types know no demo provider; its model speaks as OpenAI's do. `provider_name` tells the truth."""
-    return "openai" if provider == "demo" else provider

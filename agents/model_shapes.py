@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from agents.models import Agent
-from api.schemas.models import known_to_sdks
 from llms.catalogue import describe
+
+
+def known_to_sdks(provider: str) -> str:
+    """The SDKs' types know no demo provider; its model speaks as OpenAI's do. `provider_name` tells the truth."""
+    return "openai" if provider == "demo" else provider
 
 
 def llm_config(agent: Agent) -> dict[str, Any]:
