@@ -20,9 +20,14 @@ router = Router(tags=["Agents: tools"])
 
 
 class ApprovalSwitch(Schema):
-    """Whether a person decides about each call of the tool."""
+    """Whether a person decides about each call of the tool. The TypeScript SDK sends the name of its own parameter."""
 
     requires_approval: bool | None = None
+    body_requires_approval: bool | None = None
+
+    @property
+    def wanted(self) -> bool | None:
+        return self.body_requires_approval if self.requires_approval is None else self.requires_approval
 
 
 @router.get("/agents/{agent_id}/tools")
@@ -55,7 +60,7 @@ def update_approval(
     requires_approval: bool | None = None,
 ) -> None:
     """Switch the approval of a tool; the query form is the older one."""
-    sent = body.requires_approval if body and body.requires_approval is not None else requires_approval
+    sent = body.wanted if body and body.wanted is not None else requires_approval
     if sent is None:
         raise invalid('Say {"requires_approval": true} or false.')
     set_approval(actor_of(request), find(Agent.objects.all(), agent_id, "Agent"), tool_name, sent)
