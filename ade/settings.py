@@ -52,7 +52,8 @@ ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
 ANTHROPIC_BASE_URL = env.text("ANTHROPIC_BASE_URL")
 
 DEBUG = env.switch("ADE_DEBUG", default=False)
-ALLOWED_HOSTS = env.listed("ADE_ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]", "testserver"]
+# The local names are how health checks and the tools of this very machine come in.
+ALLOWED_HOSTS = [*env.listed("ADE_ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", "testserver"]
 CSRF_TRUSTED_ORIGINS = [ADE_PUBLIC_URL] if ADE_PUBLIC_URL else []
 
 INSTALLED_APPS = [

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from agents.memory import blocks_of
 from agents.models import Agent
 from agents.variables import VariableProblem, environment_of
 from runs.database import persistently
+from runs.run_tokens import make_token
 from tools.models import Tool
 from tools.toolbox import Caller, CannotEquip, Equipment
 
@@ -26,7 +28,9 @@ def _equip(caller: Caller, tool_id: str) -> Equipment:
         raise CannotEquip(str(error)) from error
     # Only for tools that name it: it costs a read of the agent's memory.
     state = agent_state(caller.agent_id) if "agent_state" in tool.source_code else None
-    return Equipment(tool, environment.values, environment.secrets, state, caller)
+    return Equipment(
+        tool, environment.values, environment.secrets, state, caller, make_token=partial(make_token, caller, tool)
+    )
 
 
 def agent_state(agent_id: str) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from .confine import KEPT_FD, Confinement, confine, confine_call, connect_streams
+from .doorway import open_doorway
 from .frames import pack_request, receive_request
 from .nodejs import run_node_tool
 from .rehearsal import perform
@@ -24,7 +25,7 @@ USUAL_CAPACITY = 10 << 20
 LARGEST_ERROR_BYTES = 1 << 16
 OURS = tuple(
     f"{__package__}{name}"
-    for name in ("", ".child", ".coerce", ".bubblewrap", ".confine", ".containment", ".frames", ".holdings", ".landlock", ".levels", ".linux", ".nodejs",
+    for name in ("", ".child", ".coerce", ".bubblewrap", ".confine", ".containment", ".doorway", ".frames", ".holdings", ".landlock", ".levels", ".linux", ".nodejs",
                  ".probes", ".rehearsal", ".report", ".runner", ".scratch", ".seccomp", ".specs", ".supervisor", ".values", ".watch",
                  ".zygote")
 )  # fmt: skip
@@ -61,11 +62,13 @@ class WaitingChild:
         os.close(stdout)
         os.close(stderr)
 
-    def begin(self, call: bytes, scratch: str) -> None:
-        """Give it its call, as JSON."""
+    def begin(self, call: bytes, scratch: str, switch: socket.socket | None = None) -> None:
+        """Give it its call, as JSON, and its way to the server where the call has one."""
         with self._call, suppress(BrokenPipeError, ConnectionResetError):
             # One that is dead already has left the reason in its report.
             self._call.sendall(pack_request(scratch.encode()) + pack_request(call))
+            if switch is not None:
+                socket.send_fds(self._call, [b"switch"], [switch.fileno()])
 
     def discard(self) -> None:
         """Close what belongs to one that was never given a call and is dead."""
@@ -94,10 +97,12 @@ def _wait_and_run(
         _rehearse(memory)
         with socket.socket(fileno=KEPT_FD) as connection:
             scratch, payload = receive_request(connection), receive_request(connection)
-        if scratch is None or payload is None:
-            os._exit(0)
-        call = json.loads(payload)
-        name = call["function"]
+            if scratch is None or payload is None:
+                os._exit(0)
+            call = json.loads(payload)
+            name = call["function"]
+            if call["server"] is not None:
+                _open_doorway(call, connection)
         confine_call(confinement, call, scratch.decode())
     except BaseException as error:  # noqa: BLE001 - fail closed: without its limits no tool runs
         problem = f"Error executing function {name}: the sandbox could not be set up: {error!r}"
@@ -106,6 +111,16 @@ def _wait_and_run(
     if call["language"] == Language.TYPESCRIPT:
         run_node_tool(call, memory, confinement.node)
     run_tool(call, memory)
+
+
+def _open_doorway(call: Mapping[str, Any], connection: socket.socket) -> None:
+    """Python's HTTP clients reach the server without a network. Node.js cannot take the socket."""
+    fds = socket.recv_fds(connection, 16, 1, socket.MSG_CMSG_CLOEXEC)[1]
+    switch = socket.socket(fileno=fds[0])
+    if call["language"] == Language.PYTHON:
+        open_doorway(call["server"], switch)
+    else:
+        switch.close()
 
 
 def _rehearse(memory: ReportMemory) -> None:

@@ -14,8 +14,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-AGENT_STATE = "agent_state"
-
 FROM_TEXT: Mapping[type, Callable[[str], Any]] = {
     datetime.datetime: datetime.datetime.fromisoformat,
     datetime.date: datetime.date.fromisoformat,
@@ -59,16 +57,16 @@ def to_record(value: Any) -> Any:
 
 
 def bind(
-    function: Callable[..., Any], arguments: Mapping[str, Any], agent_state: Mapping[str, Any] | None
+    function: Callable[..., Any], arguments: Mapping[str, Any], injected: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """Positional and keyword arguments for the call. Missing ones are left to the function's defaults; one that may be
-    None and has no default is None, since models may leave it out."""
+    None and has no default is None, since models may leave it out. `injected` are values for parameters that no model
+    fills."""
     parameters = inspect.signature(function).parameters
     hints = _hints(function)
     given = {name: coerce(value, hints.get(name)) for name, value in arguments.items()}
     given = {name: None for name in parameters if _may_be_left_out(parameters[name], hints.get(name))} | given
-    if AGENT_STATE in parameters:
-        given[AGENT_STATE] = None if agent_state is None else to_record(agent_state)
+    given |= {name: value for name, value in injected.items() if name in parameters}
     positional = []
     for name, parameter in parameters.items():
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY and name in given:

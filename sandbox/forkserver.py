@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .conversation import Conversation
+from .gateway import Gateway
 from .launch import SECONDS_TO_STOP, Order, RunningServer, launch
 from .levels import EVERY_GUARD, Guard, Level
 from .outcomes import Told, failure, result_of
@@ -62,6 +63,7 @@ class ForkServerSandbox:
         self._server: RunningServer | None = None
         self._starting = asyncio.Lock()
         self._is_closed = False
+        self._ways = Gateway()
         self._running = 0
         self._starts = 0
 
@@ -101,7 +103,7 @@ class ForkServerSandbox:
                 server = await self._ready_server()
             except SandboxUnavailable as error:
                 return failure(call, f"the sandbox is not available: {error}")
-            told = await _hold(server, call, on_output)
+            told = await _hold(server, self._ways, call, on_output)
             if told is not None and (told.started or told.ended is not None):
                 return result_of(call, told)
             # Nobody has begun it, so it is safe to ask again.
@@ -133,19 +135,24 @@ class ForkServerSandbox:
             return self._server
 
 
-async def _hold(server: RunningServer, call: SandboxCall, on_output: OnOutput | None) -> Told | None:
+async def _hold(server: RunningServer, ways: Gateway, call: SandboxCall, on_output: OnOutput | None) -> Told | None:
     """The talk with one supervisor; None when there was none."""
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    try:
-        with theirs:
-            if not await server.send(theirs):
-                ours.close()
-                return None
-    except BaseException:
-        ours.close()
-        raise
-    return await Conversation(call, on_output, server.kill).hold(ours)
+    async with ways.way(call.server) as switch:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            with theirs:
+                is_sent = await server.send(theirs, switch)
+        except BaseException:
+            ours.close()
+            raise
+        if switch is not None:
+            # The tool alone holds it now: when that has gone, we are told.
+            switch.close()
+        if not is_sent:
+            ours.close()
+            return None
+        return await Conversation(call, on_output, server.kill).hold(ours)
 
 
 async def _confirm_death(server: RunningServer) -> None:

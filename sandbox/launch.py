@@ -22,7 +22,8 @@ BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from sandbox.zygote import main; del sys.path[0]; main(sys.argv[2:])"
 )
 CODE = Path(__file__).resolve().parent.parent
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+# Each arena of the C library's allocator reserves address space, of which a tool with many threads has too little.
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "2"}
 SECONDS_TO_START = 30.0
 SECONDS_TO_STOP = 5.0
 CROWDED = 0.01
@@ -52,12 +53,14 @@ class RunningServer:
     level: Level
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def send(self, connection: socket.socket) -> bool:
-        """Hand a connection to the next free supervisor. False when nobody is there to take it."""
+    async def send(self, connection: socket.socket, switch: socket.socket | None = None) -> bool:
+        """Hand a connection, and the call's way to the server, to the next free supervisor. False when nobody is there
+        to take it."""
+        fds = [connection.fileno()] if switch is None else [connection.fileno(), switch.fileno()]
         async with self.sending:
             while True:
                 try:
-                    socket.send_fds(self.requests, [b"call"], [connection.fileno()])
+                    socket.send_fds(self.requests, [b"call"], fds)
                     return True
                 except BlockingIOError:
                     await _writable(self.requests)

@@ -12,9 +12,13 @@ from .forkserver import ForkServerSandbox, Pool
 from .requirements import Requirements, key_of
 
 IDLE_SECONDS = 600.0
+# Importing it takes longer than everything else of a call: those that want it are forked from where it is there.
+CLIENT = ("letta_client",)
 
-MakeSandbox = Callable[[Environment | None], ForkServerSandbox]
-"""A sandbox, not yet started, for an environment, or the usual one for None."""
+Preload = tuple[str, ...]
+
+MakeSandbox = Callable[[Environment | None, Preload], ForkServerSandbox]
+"""A sandbox, not yet started, for an environment, or the usual one for None; with these modules warm."""
 
 
 @dataclass(slots=True)
@@ -29,7 +33,7 @@ class Sandboxes:
 
     def __init__(self, make: MakeSandbox, environments: Environments, *, idle_seconds: float = IDLE_SECONDS) -> None:
         """A sandbox of an environment is closed after `idle_seconds` without a call; the next call starts it again."""
-        self.usual = make(None)
+        self.usual = make(None, ())
         self.environments = environments
         self._make = make
         self._idle_seconds = idle_seconds
@@ -37,18 +41,22 @@ class Sandboxes:
         self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def lend(self, requirements: Requirements, on_line: OnLine) -> AsyncIterator[ForkServerSandbox]:
+    async def lend(
+        self, requirements: Requirements, on_line: OnLine, *, with_client: bool = False
+    ) -> AsyncIterator[ForkServerSandbox]:
         """The sandbox whose tools have these packages, started. `on_line` is told how they are installed, where they
-        have to be. Raises SandboxUnavailable."""
-        if not requirements:
+        have to be. `with_client` has the API's client warm. Raises SandboxUnavailable."""
+        if not requirements and not with_client:
             await self.usual.start()
             yield self.usual
             return
-        environment = await self.environments.ready(requirements, on_line)
-        key = key_of(requirements)
+        environment = await self.environments.ready(requirements, on_line) if requirements else None
+        # Code of an environment's packages is never run outside a tool, so nothing of them can be warm.
+        preload = () if requirements else CLIENT
+        key = key_of(requirements) if requirements else CLIENT[0]
         lent = self._lent.get(key)
         if lent is None:
-            lent = self._lent[key] = _Lent(self._make(environment))
+            lent = self._lent[key] = _Lent(self._make(environment, preload))
         lent.users += 1
         if lent.retiring is not None:
             lent.retiring.cancel()

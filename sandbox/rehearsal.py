@@ -11,11 +11,20 @@ import linecache
 import os
 import resource
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from . import landlock, linux
 from .runner import FILE, MODULE, outcome_of
 
 ROUNDS = 20
+NOTHING_INJECTED: Mapping[str, Any] = {
+    "agent_state": None,
+    "agent_id": "",
+    "parameters": [],
+    "server": None,
+    "wants_client": False,
+}
 SOURCE = """
 def tool(n: int, name: str = "x") -> dict:
     return {"n": n, "name": name}
@@ -36,6 +45,6 @@ def rehearse() -> None:
 
 def perform() -> None:
     """Run our own tool once."""
-    call = {"source": SOURCE, "function": "tool", "arguments": {"n": 1}, "agent_state": None}
+    call = {"source": SOURCE, "function": "tool", "arguments": {"n": 1}, **NOTHING_INJECTED}
     outcome_of(json.loads(json.dumps(call)))
     del sys.modules[MODULE], linecache.cache[FILE]

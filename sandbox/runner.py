@@ -13,7 +13,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from .coerce import bind
+from .coerce import bind, to_record
+from .doorway import CannotConnect, make_client
 from .report import ReportMemory
 from .values import escape_surrogates, to_text
 
@@ -47,18 +48,32 @@ def run_tool(call: Mapping[str, Any], memory: ReportMemory) -> NoReturn:
 def outcome_of(call: Mapping[str, Any]) -> tuple[bool, bytes]:
     """Whether the function returned, and its return value or its error as UTF-8."""
     try:
-        function = _load(call["source"], call["function"])
-        positional, named = bind(function, call["arguments"], call["agent_state"])
+        injected = _injected(call)
+        names = {"client": injected["client"]} if "client" in injected else {}
+        function = _load(call["source"], call["function"], names)
+        positional, named = bind(function, call["arguments"], injected)
         return True, to_text(_awaited(function(*positional, **named))).encode()
     except BaseException as error:  # noqa: BLE001 - whatever a tool raises, exits included, is its result
         return False, _told(call["function"], error).encode()
 
 
-def _load(source: str, name: str) -> Callable[..., Any]:
-    """Execute the source as a module of its own and find the function."""
+def _injected(call: Mapping[str, Any]) -> dict[str, Any]:
+    """What parameters get that the model does not fill; `agent_id` may be one that it does."""
+    state = call["agent_state"]
+    injected: dict[str, Any] = {"agent_state": None if state is None else to_record(state)}
+    if "agent_id" not in call["parameters"]:
+        injected["agent_id"] = call["agent_id"]
+    if call["wants_client"]:
+        injected["client"] = make_client(call["server"])
+    return injected
+
+
+def _load(source: str, name: str, names: Mapping[str, Any]) -> Callable[..., Any]:
+    """Execute the source as a module of its own, which knows these names, and find the function."""
     module = types.ModuleType(MODULE)
     module.__file__ = FILE
     module.__dict__.update({known: getattr(typing, known) for known in ANNOTATION_NAMES})
+    module.__dict__.update(names)
     sys.modules[MODULE] = module
     linecache.cache[FILE] = (len(source), None, source.splitlines(keepends=True), FILE)
     exec(compile(source, FILE, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the sandbox's purpose
@@ -89,7 +104,7 @@ def _told(name: str, error: BaseException) -> str:
 
 
 def _description(error: BaseException) -> str:
-    if isinstance(error, ToolError):
+    if isinstance(error, ToolError | CannotConnect):
         return str(error)
     if isinstance(error, SystemExit):
         code = "" if error.code is None else repr(error.code)

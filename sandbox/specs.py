@@ -52,13 +52,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerAccess:
+    """A call's way to this server's API: where it listens, and the token that stands for the call."""
+
+    host: str
+    port: int
+    token: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The base URL for clients."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxCall:
     """One call: run `source`, then its function `function` with keyword arguments `arguments` (JSON values).
 
     `environment` is the whole environment the tool sees besides the sandbox's own harmless defaults (PATH, HOME,
     TMPDIR, LANG); nothing of the server's environment is inherited. `writable_paths` are directories of the operator's
     choice that the tool may use besides its scratch directory. `parameters` are the names of the tool's arguments, in
-    order; TypeScript tools are bound by them.
+    order; TypeScript tools are bound by them. A Python tool gets `agent_state` and `agent_id` where it names a parameter
+    so; with `wants_client` also `client`, as a parameter and as a name of its module: a Letta client that uses `server`.
     """
 
     source: str
@@ -68,6 +83,9 @@ class SandboxCall:
     limits: Limits = field(default_factory=Limits)
     network: Network = Network.WEB
     agent_state: Mapping[str, Any] | None = None
+    agent_id: str = ""
+    server: ServerAccess | None = None
+    wants_client: bool = False
     writable_paths: tuple[str, ...] = ()
     language: Language = Language.PYTHON
     parameters: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ import struct
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -87,24 +88,25 @@ def _serve_calls(post: Post) -> None:
     try:
         for _ in range(CALLS_IN_A_LIFE):
             bench.prepare(USUAL_CAPACITY, ())
-            connection = _next_call(post)
-            if connection is None:
+            taken = _next_call(post)
+            if taken is None:
                 return
-            with connection:
-                _serve(bench, connection)
+            connection, switch = taken
+            with connection, switch or nullcontext():
+                _serve(bench, connection, switch)
             post.say("+")
     finally:
         bench.clear()
 
 
-def _serve(bench: _Bench, connection: socket.socket) -> None:
+def _serve(bench: _Bench, connection: socket.socket, switch: socket.socket | None) -> None:
     payload = receive_request(connection)
     if payload is None or bench.post.is_orphaned():
         return
     try:
         connection.sendall(pack(FrameKind.STARTED, b"%d" % bench.post.number))
         try:
-            frames = bench.run(payload, connection)
+            frames = bench.run(payload, connection, switch)
         finally:
             bench.room.empty()
         connection.sendall(frames)
@@ -130,11 +132,11 @@ def _settle(post: Post) -> Containment:
     return contain(post.confinement.on, post.fork_server_pid)
 
 
-def _next_call(post: Post) -> socket.socket | None:
-    """Wait for a call; None when the server has gone or when too many of us have been waiting for long."""
+def _next_call(post: Post) -> tuple[socket.socket, socket.socket | None] | None:
+    """Wait for a call, which may come with a way to the server; None when the server has gone or when too many of us have been waiting for long."""
     while True:
         try:
-            message, fds, _, _ = socket.recv_fds(post.requests, 16, 1)
+            message, fds, _, _ = socket.recv_fds(post.requests, 16, 2)
         except BlockingIOError:
             if post.is_superfluous():
                 return None
@@ -142,7 +144,8 @@ def _next_call(post: Post) -> socket.socket | None:
         if not message or not fds:
             return None
         post.say("-")
-        return socket.socket(fileno=fds[0])
+        connection, *switches = (socket.socket(fileno=fd) for fd in fds)
+        return connection, next(iter(switches), None)
 
 
 class _Bench:
@@ -168,7 +171,7 @@ class _Bench:
         self._child = child
         return child
 
-    def run(self, payload: bytes, connection: socket.socket) -> bytes:
+    def run(self, payload: bytes, connection: socket.socket, switch: socket.socket | None) -> bytes:
         """Run the tool to its end, whichever it is. Returns the last frames for the server."""
         call = json.loads(payload)
         limits = call["limits"]
@@ -176,7 +179,9 @@ class _Bench:
         self._child = None
         self._limit_namespace(limits["processes"])
         started = time.monotonic()
-        child.begin(payload, self.room.make_scratch())
+        child.begin(payload, self.room.make_scratch(), switch)
+        if switch is not None:
+            switch.close()
         counts = Guard.PROCESS_LIMIT not in self.post.confinement.on
         memory = None if call["language"] == Language.PYTHON else limits["memory_bytes"]
         watch = Watch(connection, self.post.life, child, limits, self.room.path, counts_processes=counts, memory=memory)

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.environments import BuildState, Environment, Environments, installer_environment
 from sandbox.forkserver import ForkServerSandbox
-from sandbox.lending import Sandboxes
+from sandbox.lending import Preload, Sandboxes
 from sandbox.requirements import Requirement, RequirementProblem, key_of, read_json, read_lines
 from sandbox.specs import Outcome, SandboxUnavailable
 from tests.sandboxes import call_of, eventually
@@ -142,9 +142,13 @@ async def test_a_package_runs_no_code_outside_the_sandbox(
 async def test_an_idle_environments_sandbox_is_ended_and_started_again(index: Path, environments: Environments) -> None:
     made: list[ForkServerSandbox] = []
 
-    def make(environment: Environment | None) -> ForkServerSandbox:
+    def make(environment: Environment | None, preload: Preload) -> ForkServerSandbox:
         packages = environment.packages if environment else None
-        made.append(ForkServerSandbox(python=environment.python if environment else sys.executable, packages=packages))
+        made.append(
+            ForkServerSandbox(
+                python=environment.python if environment else sys.executable, packages=packages, preload=preload
+            )
+        )
         return made[-1]
 
     boxes = Sandboxes(make, environments, idle_seconds=0.05)

@@ -17,9 +17,10 @@ from typing import Annotated, Any, Optional
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from sandbox.coerce import Record, bind, coerce
+from sandbox.coerce import Record, bind, coerce, to_record
 from sandbox.levels import EVERY_GUARD, Guard, Level
 from sandbox.outcomes import Ended, Told, result_of
+from sandbox.rehearsal import NOTHING_INJECTED
 from sandbox.report import WORD_BYTES, ReportMemory
 from sandbox.runner import outcome_of
 from sandbox.scratch import PREFIX, Base, Room, remove_tree
@@ -88,7 +89,7 @@ def test_a_model_that_does_not_fit_says_why() -> None:
 def test_missing_arguments_are_left_to_the_defaults_and_positional_ones_are_found() -> None:
     def tool(a: int, /, b: int = 2, *, c: int = 3) -> None: ...
 
-    assert bind(tool, {"a": "1", "c": 5}, None) == ([1], {"c": 5})
+    assert bind(tool, {"a": "1", "c": 5}, {}) == ([1], {"c": 5})
 
 
 def test_what_may_be_none_and_was_left_out_is_none() -> None:
@@ -101,14 +102,14 @@ def test_what_may_be_none_and_was_left_out_is_none() -> None:
         e: int = 1,
     ) -> None: ...
 
-    assert bind(tool, {"a": "1"}, None) == ([], {"a": 1, "b": None, "d": None})
-    assert bind(tool, {}, None)[1] == {"a": None, "b": None, "d": None}
+    assert bind(tool, {"a": "1"}, {}) == ([], {"a": 1, "b": None, "d": None})
+    assert bind(tool, {}, {})[1] == {"a": None, "b": None, "d": None}
 
 
 def test_a_source_without_the_imports_of_its_annotations_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tool", ModuleType("tool"))
     sent = "def tool(words: List[str], least: Optional[int], how: Union[int, str] = 1) -> Dict[str, Any]: return [words, least]"
-    asked = {"source": sent, "function": "tool", "arguments": {"words": ["a"]}, "agent_state": None}
+    asked = {"source": sent, "function": "tool", "arguments": {"words": ["a"]}, **NOTHING_INJECTED}
     assert outcome_of(asked) == (True, b'[["a"], null]')
     own = {**asked, "source": "Optional = 3\ndef tool(words): return Optional"}
     assert outcome_of(own) == (True, b"3")
@@ -117,15 +118,15 @@ def test_a_source_without_the_imports_of_its_annotations_runs(monkeypatch: pytes
 def test_a_parameter_named_agent_state_gets_the_agents_state() -> None:
     def tool(n: int, agent_state: object) -> None: ...
 
-    _, named = bind(tool, {"n": 1}, {"memory": {"blocks": [{"label": "human", "value": "Ann"}]}})
+    given = to_record({"memory": {"blocks": [{"label": "human", "value": "Ann"}]}})
 
-    state = named["agent_state"]
+    state = bind(tool, {"n": 1}, {"agent_state": given})[1]["agent_state"]
     assert state.memory.blocks[0].value == "Ann"
     assert state["memory"]["blocks"][0]["label"] == "human"
     assert state.memory.get_block("human").value == "Ann"
     with pytest.raises(AttributeError, match="nothing"):
         _ = state.nothing
-    assert bind(lambda n: n, {"n": 1}, {"memory": {}}) == ([], {"n": 1})
+    assert bind(lambda n: n, {"n": 1}, {"agent_state": given}) == ([], {"n": 1})
     assert isinstance(state, Record)
 
 

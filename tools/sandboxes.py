@@ -10,7 +10,7 @@ from django.conf import settings
 
 from sandbox.environments import Environment, Environments
 from sandbox.forkserver import ForkServerSandbox
-from sandbox.lending import Sandboxes
+from sandbox.lending import Preload, Sandboxes
 from sandbox.levels import STRICT, Guard
 
 REQUIRED: Mapping[str, frozenset[Guard]] = {
@@ -20,7 +20,7 @@ REQUIRED: Mapping[str, frozenset[Guard]] = {
 }
 """What `ADE_SANDBOX` asks for: without these guards no tool is run, and a worker does not start."""
 
-IDLE_IN_ENVIRONMENT = 2
+IDLE, IDLE_IN_ENVIRONMENT = 4, 2
 
 _sandboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, Sandboxes] = WeakKeyDictionary()
 
@@ -43,10 +43,11 @@ def environments() -> Environments:
     return Environments(settings.ADE_DATA_DIR / "environments")
 
 
-def _make(environment: Environment | None) -> ForkServerSandbox:
+def _make(environment: Environment | None, preload: Preload) -> ForkServerSandbox:
     required = REQUIRED[settings.ADE_SANDBOX]
     if environment is None:
-        return ForkServerSandbox(required=required, shared_paths=settings.ADE_TOOL_PATHS)
+        idle = IDLE_IN_ENVIRONMENT if preload else IDLE
+        return ForkServerSandbox(required=required, preload=preload, idle=idle, shared_paths=settings.ADE_TOOL_PATHS)
     return ForkServerSandbox(
         python=environment.python,
         packages=environment.packages,

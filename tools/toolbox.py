@@ -16,7 +16,17 @@ from engine.specs import Outcome, ToolResult
 from sandbox.forkserver import ForkServerSandbox, Pool
 from sandbox.levels import Level
 from sandbox.requirements import read_json
-from sandbox.specs import Language, Limits, Network, OutputStream, SandboxCall, SandboxResult, SandboxUnavailable
+from sandbox.specs import (
+    Language,
+    Limits,
+    Network,
+    OutputStream,
+    SandboxCall,
+    SandboxResult,
+    SandboxUnavailable,
+    ServerAccess,
+)
+from tools.client_access import access_for, asks_for_access, asks_for_client, variables_for
 from tools.models import Tool, ToolType
 from tools.redaction import Redactor
 from tools.sandboxes import all_sandboxes, sandboxes
@@ -36,13 +46,19 @@ class Caller:
 class Equipment:
     """What a call needs besides its arguments: the tool as it is now, the environment that its agent gives it, those of
     the values that must never be shown, the agent as `agent_state` shows it to tools that ask for it, and for whom it is
-    called, if for anybody."""
+    called, if for anybody. `make_token` makes the token of a call that asks for a way to the API."""
 
     tool: Tool
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     agent_state: Mapping[str, Any] | None = None
     caller: Caller | None = None
+    make_token: Callable[[], str] | None = None
+
+    def access(self) -> ServerAccess | None:
+        """The call's way to the API, where its tool asks for one and the agent's token was given."""
+        asks = asks_for_access(self.tool.source_code, self.tool.source_type)
+        return access_for(self.make_token()) if asks and self.make_token else None
 
 
 Equip = Callable[[Caller, str], Awaitable[Equipment]]
@@ -81,7 +97,8 @@ async def run_source(
     Secret values are masked in whatever comes of it. Raises SandboxUnavailable.
     """
     given = equipment or Equipment(tool)
-    redactor = Redactor(given.secrets)
+    access, agent_id = given.access(), given.caller.agent_id if given.caller else ""
+    redactor = Redactor(given.secrets | ({access.token} if access else set()))
     call = SandboxCall(
         source=tool.source_code,
         function=tool.name,
@@ -93,10 +110,14 @@ async def run_source(
         ),
         network=Network(tool.network),
         writable_paths=settings.ADE_TOOL_PATHS,
-        environment=given.environment,
+        # The agent's own variables of these names are another server's: they win.
+        environment={**(variables_for(access, agent_id) if access else {}), **given.environment},
         agent_state=given.agent_state,
         language=Language(tool.source_type),
         parameters=tuple(tool.parameters.get("properties", {})),
+        agent_id=agent_id,
+        server=access,
+        wants_client=asks_for_client(tool.source_code, tool.source_type),
     )
     progress: list[str] = []
     with redactor.listening(on_output) as listen:
@@ -106,7 +127,7 @@ async def run_source(
             if listen is not None:
                 listen(OutputStream.STDERR, progress[-1])
 
-        async with sandboxes().lend(read_json(tool.pip_requirements), tell) as box:
+        async with sandboxes().lend(read_json(tool.pip_requirements), tell, with_client=access is not None) as box:
             result = await box.run(call, listen)
     return replace(
         result,
