@@ -9,19 +9,25 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.csrf import csrf_exempt
-from ninja import NinjaAPI, Swagger
+from ninja import Swagger
 
 from access.middleware import login_not_required
 from api import (
     absent,
     agent_tools,
     agents,
+    archives,
     blocks,
+    conversations,
     errors,
     health,
     identities,
+    mcp_servers,
+    message_search,
     messages,
     models,
+    passages,
+    providers,
     runs,
     steps,
     tags,
@@ -30,8 +36,9 @@ from api import (
 )
 from api.auth import BearerKey
 from api.bodies import JsonBodies
+from api.openapi import DocumentedAPI
 
-api = NinjaAPI(
+api = DocumentedAPI(
     title="Tandem",
     version=settings.VERSION,
     description="The API of Letta's SDKs. Every path answers with and without a slash at the end.",
@@ -52,9 +59,15 @@ for _part in (
     tool_runs,
     tools,
     messages,
+    conversations,
+    message_search,
     runs,
     steps,
     models,
+    archives,
+    passages,
+    providers,
+    mcp_servers,
 ):
     api.add_router("", _part.router)
 
