@@ -47,7 +47,7 @@ def begin(
 ) -> Run:
     """The run that this request starts, or the one that it attaches to (rules 5.1 and 6.3), in this conversation of
     the agent; None is its own history. Raises ApiProblem."""
-    refuse_unsupported(body.model_dump(), UNSUPPORTED)
+    refuse_unsupported({name: getattr(body, name) for name in UNSUPPORTED}, UNSUPPORTED)
     agent = find(Agent.objects.all(), agent_id, "Agent")
     approval = body.approval()
     options: dict[str, Any] = {
@@ -55,6 +55,8 @@ def begin(
         "is_background": is_background,
         "is_token_streamed": is_token_streamed,
         "conversation": conversation,
+        "request": body.request(),
+        "callback_url": body.callback_url or "",
     }
     try:
         if approval is not None:

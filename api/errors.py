@@ -16,9 +16,11 @@ from agents.problems import AgentProblem, Taken, UnknownHandle
 from agents.variables import VariableProblem
 from archives.problems import ArchiveProblem, UnknownEmbedding
 from engine.ids import answer_id
+from mcp_servers.problems import McpProblem, ServerNameTaken, Unreachable
 from runs.dispatch import (
     AgentBusy,
     AlreadyDecided,
+    ClientsCalls,
     DispatchProblem,
     NothingPending,
     NothingToCancel,
@@ -81,10 +83,16 @@ def explain_dispatch(problem: DispatchProblem) -> ApiProblem:
             return ApiProblem(409, problem.text, run_id=problem.run_id)
         case AlreadyDecided() | NothingToCancel():
             return ApiProblem(409, problem.text, is_final=True)
-        case WrongCalls() | NothingPending():
+        case WrongCalls() | NothingPending() | ClientsCalls():
             return ApiProblem(400, problem.text)
         case _:
             return ApiProblem(409, problem.text, is_final=True)
+
+
+def explain_unreachable(problem: Unreachable) -> ApiProblem:
+    """An MCP server that does not answer. Asking again at once helps only its own operator."""
+    text = str(problem)
+    return ApiProblem(502, text, is_final=True, error={"type": "mcp_error", "message": text, "detail": text})
 
 
 def _request_of(problem: PendingApproval) -> str | None:
@@ -124,6 +132,9 @@ _EXPLAIN: dict[type[Exception], Callable[[Any], ApiProblem]] = {
     UnknownEmbedding: lambda problem: ApiProblem(404, str(problem)),
     ArchiveProblem: lambda problem: ApiProblem(400, str(problem)),
     VariableProblem: lambda problem: ApiProblem(400, str(problem)),
+    ServerNameTaken: lambda problem: ApiProblem(409, str(problem), is_final=True),
+    Unreachable: explain_unreachable,
+    McpProblem: lambda problem: ApiProblem(400, str(problem)),
     ValidationError: _explain_validation,
     HttpError: _explain_http,
     RequestDataTooBig: lambda error: ApiProblem(413, f"The request is too large: {error}", is_final=True),

@@ -9,14 +9,18 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import Query, Router, Schema
 
+from api.addressed import DEFAULT
 from api.lookup import find
 from api.message_pages import MessageFilter, ordered_page
 from api.paging import Cursor, cut, page_of
 from api.schemas.messages import Wire
 from api.schemas.runs import run_state, run_usage, step_state
+from api.schemas.steps import run_metrics
 from api.sse import Listening, event_stream
 from runs.database import in_database
 from runs.models import Message, Run, Step
+from runs.removal import delete_run
+from runs.spans import Span, spans_of
 
 router = Router(tags=["Runs"])
 
@@ -28,13 +32,14 @@ class RunFilter(Cursor):
     agent_ids: list[str] = []
     statuses: list[str] = []
     stop_reason: str | None = None
+    conversation_id: str | None = None
     background: bool | None = None
     active: bool = False
     ascending: bool | None = None
 
     def choose(self) -> QuerySet[Run]:
         """The runs that fit."""
-        runs: QuerySet[Run] = Run.objects.live() if self.active else Run.objects.all()
+        runs: QuerySet[Run] = (Run.objects.live() if self.active else Run.objects.all()).select_related("callback")
         agents = [*self.agent_ids, *([self.agent_id] if self.agent_id else [])]
         if agents:
             runs = runs.filter(agent_id__in=agents)
@@ -42,9 +47,11 @@ class RunFilter(Cursor):
             runs = runs.filter(status__in=self.statuses)
         if self.stop_reason:
             runs = runs.filter(stop_reason=self.stop_reason)
+        if self.conversation_id:
+            runs = runs.filter(conversation=None if self.conversation_id == DEFAULT else self.conversation_id)
         if self.background is not None:
             runs = runs.filter(is_background=self.background)
-        return runs
+        return runs.select_related("callback")
 
 
 class Resume(Schema):
@@ -64,13 +71,20 @@ def list_runs(request: HttpRequest, chosen: Query[RunFilter]) -> list[Wire]:
 @router.get("/runs/active")
 def list_active(request: HttpRequest, chosen: Query[RunFilter]) -> list[Wire]:
     """Runs that wait or run, newest first."""
-    return [run_state(run) for run in cut(chosen.choose() & Run.objects.live(), page_of(chosen, limit=100))]
+    live = chosen.model_copy(update={"active": True})
+    return [run_state(run) for run in cut(live.choose(), page_of(chosen, limit=100))]
 
 
 @router.get("/runs/{run_id}")
 def retrieve(request: HttpRequest, run_id: str) -> Wire:
     """One run."""
     return run_state(find(Run.objects.all(), run_id, "Run"))
+
+
+@router.delete("/runs/{run_id}")
+def delete(request: HttpRequest, run_id: str) -> None:
+    """Delete a run that is over. What was said stays in the agent's history."""
+    delete_run(find(Run.objects.all(), run_id, "Run"))
 
 
 @router.get("/runs/{run_id}/messages")
@@ -92,6 +106,18 @@ def list_steps(request: HttpRequest, run_id: str, cursor: Query[Cursor]) -> list
 def usage(request: HttpRequest, run_id: str) -> dict[str, Any]:
     """The run's token counts."""
     return run_usage(find(Run.objects.all(), run_id, "Run"))
+
+
+@router.get("/runs/{run_id}/metrics")
+def metrics(request: HttpRequest, run_id: str) -> Wire:
+    """What the run took."""
+    return run_metrics(find(Run.objects.all(), run_id, "Run"))
+
+
+@router.get("/runs/{run_id}/trace")
+def trace(request: HttpRequest, run_id: str, limit: int = Query(1000, ge=1, le=10_000)) -> list[Span]:
+    """The run as spans: the run, its steps, the questions to the model, the calls. Times are nanoseconds since 1970."""
+    return spans_of(find(Run.objects.all(), run_id, "Run"), limit)
 
 
 @router.post("/runs/{run_id}/stream")

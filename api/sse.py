@@ -21,6 +21,7 @@ from engine.specs import StopReason
 from runs.database import persistently
 from runs.follow import News, follow
 from runs.models import Run, RunDelta, RunEvent
+from runs.requests import client_tool_names
 from runs.takeover import PENDING_APPROVAL_TEXT
 
 DONE = "data: [DONE]\n\n"
@@ -60,7 +61,7 @@ async def stream(run_id: str, listening: Listening) -> AsyncIterator[str]:
     """The events as text, from the first ping to [DONE]."""
     if listening.has_pings:
         yield write(_ping(run_id))
-    teller = Teller(run_id, listening.is_token_mode, await persistently(_held_back, run_id))
+    teller = await persistently(_teller, run_id, is_token_mode=listening.is_token_mode)
     # Always from the start: what of an answer has been told is known only to who has read all of it.
     news_of_run = follow(run_id, after_delta=0 if listening.is_token_mode else None)
     async with aclosing(news_of_run):  # type: ignore[type-var]
@@ -132,6 +133,9 @@ def _ping(run_id: str) -> Chunk:
     return Chunk({"message_type": "ping", "id": new_id("message"), "date": now, "run_id": run_id})
 
 
-def _held_back(run_id: str) -> frozenset[str]:
-    rules = Run.objects.values_list("agent__tool_rules", flat=True).get(pk=run_id)
-    return frozenset(rule["tool_name"] for rule in rules if rule["type"] == RequiresApproval.type)
+def _teller(run_id: str, *, is_token_mode: bool) -> Teller:
+    """Who tells this run: calls that need an approval, or that the client runs, come as an approval request."""
+    run = Run.objects.select_related("agent").get(pk=run_id)
+    held = {rule["tool_name"] for rule in run.agent.tool_rules if rule["type"] == RequiresApproval.type}
+    held_back = frozenset(held) | client_tool_names(run.request)
+    return Teller(run_id, is_token_mode, held_back, tells_compactions=bool(run.request.get("tells_compactions")))

@@ -33,11 +33,13 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An event with the rows of the history that belong to its step: the answer, and the returns it brought, if any."""
+    """An event with the rows of the history that belong to its step: the answer, and the returns it brought, if any; or
+    with the summary that it made."""
 
     event: RunEvent
     answer: Message | None = None
     returns: Message | None = None
+    summary: Message | None = None
 
 
 @dataclass(slots=True)
@@ -133,9 +135,9 @@ def _returned(teller: Teller, heard: Heard) -> list[Chunk]:
 
 def _compacted(teller: Teller, heard: Heard) -> list[Chunk]:
     """For those who asked for it: that messages have left the context window, and what stands there for them."""
-    if not teller.tells_compactions:
+    if not teller.tells_compactions or heard.summary is None:
         return _progress(teller, heard)
-    return _chunks(wire.compaction_messages(heard.event.data, teller.run_id, teller.date))
+    return _chunks(wire.compaction_messages(heard.summary))
 
 
 ANSWERS: Mapping[str, Callable[[Teller, Heard], list[Chunk]]] = {

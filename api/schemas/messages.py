@@ -13,6 +13,7 @@ from uuid import UUID
 from api.schemas.dates import message_date
 from engine.ids import answer_id
 from engine.specs import Outcome
+from runs.contents import content_text
 from runs.models import Message, ToolCall
 
 Wire = dict[str, Any]
@@ -26,9 +27,13 @@ def wire_messages(row: Message) -> list[Wire]:
     return _BUILDERS[row.role](row)
 
 
-def wire_list(rows: Iterable[Message], only: Iterable[str] | None = None) -> list[Wire]:
-    """The rows on the wire, in their order; `only` these message types, where given."""
-    messages = [message for row in rows for message in wire_messages(row)]
+def wire_list(
+    rows: Iterable[Message], only: Iterable[str] | None = None, *, tells_compactions: bool = False
+) -> list[Wire]:
+    """The rows on the wire, in their order; `only` these message types, where given. `tells_compactions` adds to each
+    summary the event that made it."""
+    tell = _compaction if tells_compactions else wire_messages
+    messages = [message for row in rows for message in tell(row)]
     return messages if only is None else [message for message in messages if message["message_type"] in set(only)]
 
 
@@ -136,28 +141,16 @@ def wire_return(returned: Mapping[str, Any]) -> Wire:
     }
 
 
-def compaction_messages(facts: Mapping[str, Any], run_id: str, date: str) -> list[Wire]:
-    """A compaction as its event tells it: that it happened, and the summary."""
-    shared = {"date": date, "otid": None, "name": None, "sender_id": None, "run_id": run_id, "step_id": None}
-    stats = {
-        "trigger": facts["trigger"],
-        "context_tokens_before": facts["tokens_before"],
-        "context_tokens_after": facts["tokens_after"],
-        "messages_count_before": facts["messages_before"],
-        "messages_count_after": facts["messages_after"],
-        "context_window": facts["context_window"],
-    }
-    happened = {
-        "message_type": "event_message",
-        "event_type": "compaction",
-        "event_data": {**stats, "error": facts["error"]},
-    }
-    summary = {"message_type": "summary_message", "summary": facts["summary"], "compaction_stats": stats}
-    message_id = facts["message_id"]
+def compaction_messages(row: Message) -> list[Wire]:
+    """That older messages have left the context window, and the summary that stands there for them."""
     return [
-        {"id": message_id, **shared, "otid": otid(message_id, 0), **happened},
-        {"id": message_id, **shared, "otid": otid(message_id, 1), **summary},
+        _message(row, "event_message", 1, {"event_type": "compaction", "event_data": row.compaction}),
+        *_summary(row),
     ]
+
+
+def _compaction(row: Message) -> list[Wire]:
+    return compaction_messages(row) if row.role == "summary" else wire_messages(row)
 
 
 def _summary(row: Message) -> list[Wire]:
@@ -170,28 +163,41 @@ def _user(row: Message) -> list[Wire]:
 
 
 def _system(row: Message) -> list[Wire]:
-    return [_message(row, "system_message", 0, {"content": row.content})]
+    return [_message(row, "system_message", 0, {"content": content_text(row.content)})]
 
 
 def _assistant(row: Message) -> list[Wire]:
     return [*reasoning(row), *text(row), *free_calls(row), *approval_request(row)]
 
 
-def _approval(row: Message) -> list[Wire]:
-    approvals = [
-        {
+def _decided(decision: Mapping[str, Any]) -> Wire:
+    """One decision, or the return of a call that the client ran."""
+    returned = decision.get("returned")
+    if returned is None:
+        reason = decision["reason"] or None
+        return {
             "type": "approval",
             "tool_call_id": decision["call_id"],
             "approve": decision["approve"],
-            "reason": decision["reason"] or None,
+            "reason": reason,
         }
-        for decision in row.decisions
-    ]
+    return {
+        "type": "tool",
+        "tool_call_id": decision["call_id"],
+        "tool_return": returned["text"],
+        "status": "error" if returned["is_error"] else "success",
+        "stdout": returned["stdout"].splitlines() or None,
+        "stderr": returned["stderr"].splitlines() or None,
+    }
+
+
+def _approval(row: Message) -> list[Wire]:
+    reasons = (decision["reason"] for decision in row.decisions if decision["reason"])
     facts = {
-        "approvals": approvals,
-        "approve": all(approval["approve"] for approval in approvals),
+        "approvals": [_decided(decision) for decision in row.decisions],
+        "approve": all(decision["approve"] for decision in row.decisions),
         "approval_request_id": answer_id(row.step_id) if row.step_id else None,
-        "reason": next((approval["reason"] for approval in approvals if approval["reason"]), None),
+        "reason": next(reasons, None),
     }
     return [_message(row, "approval_response_message", 0, facts)]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import QuerySet
+
 from api.schemas.dates import entity_date
 from api.schemas.messages import Wire, wire_list
 from engine.specs import RunStatus, StopReason
 from llms.catalogue import describe
-from runs.models import Message, Run, Step
+from runs.models import Callback, Message, Run, Step
 
 # A run that ends so has failed for a reason that a client must not overlook: it is raised, not returned.
 FAULTS = frozenset({StopReason.ERROR, StopReason.LLM_API_ERROR, StopReason.INVALID_LLM_RESPONSE})
@@ -28,11 +30,8 @@ def run_state(run: Run) -> Wire:
         "metadata": {**run.metadata, **({"error": run.error} if run.error else {})},
         "request_config": None,
         "base_template_id": None,
-        "conversation_id": None,
-        "callback_url": None,
-        "callback_sent_at": None,
-        "callback_status_code": None,
-        "callback_error": None,
+        "conversation_id": run.conversation_id,
+        **_callback_facts(run),
         "ttft_ns": None,
         "total_duration_ns": _nanoseconds(run),
         "error": run.error or None,
@@ -43,6 +42,16 @@ def run_state(run: Run) -> Wire:
         "wall_seconds": run.wall_seconds,
         "work_seconds": run.work_seconds,
         "saved_seconds": run.saved_seconds,
+    }
+
+
+def _callback_facts(run: Run) -> Wire:
+    callback: Callback | None = getattr(run, "callback", None)
+    return {
+        "callback_url": callback.url if callback else None,
+        "callback_sent_at": entity_date(callback.sent_at) if callback and callback.sent_at else None,
+        "callback_status_code": callback.status_code if callback else None,
+        "callback_error": (callback.error or None) if callback else None,
     }
 
 
@@ -89,15 +98,22 @@ def stop_reason(run: Run) -> Wire:
 
 def letta_response(run: Run, only: Iterable[str] | None) -> Wire:
     """What messages.create gives: the run's own messages, without those that were sent."""
-    rows = Message.objects.filter(run=run, role__in=["assistant", "tool"]).order_by("position")
     return {
-        "messages": wire_list(rows, only),
+        "messages": wire_list(_own_messages(run), only, tells_compactions=True),
         "stop_reason": stop_reason(run),
         "usage": usage_statistics(run),
         "logprobs": None,
         "turns": None,
         "run_id": run.pk,
     }
+
+
+def _own_messages(run: Run) -> QuerySet[Message]:
+    """What the run has added to the history; a summary only for those who asked to be told. An answer of the model has a
+    step, one that was sent has none."""
+    roles = ["assistant", "tool", *(["summary"] if run.request.get("tells_compactions") else [])]
+    said = Message.objects.filter(run=run, role__in=roles).exclude(role="assistant", step=None)
+    return said.order_by("position")
 
 
 def step_state(step: Step) -> Wire:
@@ -124,8 +140,8 @@ def step_state(step: Step) -> Wire:
         "reasoning_tokens": usage.get("reasoning_tokens", 0),
         "error_type": step.run.stop_reason if step.status == "failed" else None,
         "error_data": {"message": step.run.error} if step.status == "failed" and step.run.error else None,
-        "tags": [],
-        "feedback": None,
+        "tags": step.tags,
+        "feedback": step.feedback or None,
         "origin": None,
         "project_id": None,
         "trace_id": None,
