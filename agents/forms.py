@@ -57,6 +57,7 @@ class NewAgentForm(forms.Form):
     model = model_field()
     system = LinesField(rows=4, label="System instructions", attrs={"placeholder": "Leave empty for a sensible start."})
     parallel_tool_calls = forms.BooleanField(label="Parallel tool calls", required=False)
+    base_tools = forms.BooleanField(label="Base tools", required=False)
     tools = forms.ModelMultipleChoiceField(
         queryset=Tool.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
     )

@@ -11,12 +11,14 @@ from django.db import transaction
 from access import activity
 from access.activity import Actor
 from access.changes import assign, explain, save_changes
+from agents.base_tools import base_rules, base_tools
 from agents.identities import identities_called
 from agents.memory import attach_blocks, make_blocks
 from agents.model_choice import HandleProblem, settle
 from agents.models import Agent, AgentTool, Block, Identity
 from agents.problems import AgentProblem, UnknownHandle
 from agents.tool_rules import approval_rule, read_rules, without_approval
+from tools.built_in import ensure
 from tools.models import Tool
 
 __all__ = ["AgentProblem", "UnknownHandle"]
@@ -57,10 +59,13 @@ def create_agent(
     blocks: Iterable[Mapping[str, Any]] = (),
     block_ids: Iterable[str] = (),
     identity_ids: Iterable[str] = (),
+    include_base_tools: bool = False,
+    include_base_tool_rules: bool | None = False,
 ) -> Agent:
     """A new agent with these tools and memory blocks. Without a name it gets one, without a system prompt ours.
 
-    `fields` may hold `model_settings` and `llm_config` as clients send them (rule 1.4). Raises AgentProblem.
+    `fields` may hold `model_settings` and `llm_config` as clients send them (rule 1.4). `include_base_tools` attaches
+    the built-in tools of the agent's type as well; for their rules see `base_rules`. Raises AgentProblem.
     """
     given = _settled(fields)
     if not given.get("model"):
@@ -70,6 +75,9 @@ def create_agent(
         agent = Agent(system=DEFAULT_SYSTEM, created_by=actor.person, updated_by=actor.person)
         assign(agent, given)
         agent.name = agent.name or f"Agent {Agent.objects.count() + 1}"
+        if include_base_tools:
+            tools = list(dict.fromkeys([*tools, *base_tools(agent.agent_type)]))
+        agent.tool_rules += base_rules(agent.agent_type, tools, agent.tool_rules, include_base_tool_rules)
         agent.tool_rules = _rules_with_approvals(agent.tool_rules, tools)
         _check(agent)
         agent.save(force_insert=True)
@@ -213,7 +221,8 @@ def _tool_names(agent: Agent) -> list[str]:
 def _tools_called(tool_ids: Iterable[str], tool_names: Iterable[str]) -> list[Tool]:
     """The tools of these ids and then names, each once, in this order. Raises AgentProblem for unknown ones."""
     ids, names = list(dict.fromkeys(tool_ids)), list(dict.fromkeys(tool_names))
-    by_id, by_name = Tool.objects.in_bulk(ids), Tool.objects.in_bulk(names, field_name="name")
+    by_id = Tool.objects.in_bulk(ids)
+    by_name = {tool.name: tool for tool in ensure(names)} | Tool.objects.in_bulk(names, field_name="name")
     unknown = [key for key in ids if key not in by_id] + [key for key in names if key not in by_name]
     if unknown:
         raise AgentProblem(f"Unknown tools: {', '.join(unknown)}.")

@@ -61,7 +61,7 @@ def _with_facts(agents: QuerySet[Agent]) -> QuerySet[Agent]:
 def _suggested() -> dict[str, Any]:
     """A new agent starts from the model of the newest one."""
     newest = Agent.objects.values_list("model", flat=True).first()
-    return {"model": newest or "demo/planner", "parallel_tool_calls": False}
+    return {"model": newest or "demo/planner", "parallel_tool_calls": False, "base_tools": True}
 
 
 def _create_context(form: NewAgentForm) -> dict[str, Any]:
@@ -77,10 +77,11 @@ def create(request: PageRequest) -> HttpResponse:
         return show(request, "agents/create.html", _create_context(NewAgentForm(initial=_suggested())))
     form = NewAgentForm(request.POST)
     if form.is_valid():
-        tools = form.cleaned_data.pop("tools")
+        tools, wants_base = form.cleaned_data.pop("tools"), form.cleaned_data.pop("base_tools")
         fields = {name: value for name, value in form.cleaned_data.items() if value != ""}
         try:
-            agent = create_agent(actor_of(request), fields=fields, tool_ids=[tool.pk for tool in tools])
+            ids = [tool.pk for tool in tools]
+            agent = create_agent(actor_of(request), fields=fields, tool_ids=ids, include_base_tools=wants_base)
             return go(request, agent_url(agent), f"Agent {agent.name} created")
         except AgentProblem as problem:
             form.add_error(None, str(problem))

@@ -108,6 +108,8 @@ def create(request: HttpRequest, body: NewAgent) -> dict[str, Any]:
             blocks=[block.sent() for block in body.memory_blocks or ()],
             block_ids=body.block_ids or (),
             identity_ids=body.identity_ids or (),
+            include_base_tools=body.include_base_tools is not False,
+            include_base_tool_rules=body.include_base_tool_rules,
         )
         _set_variables(request, agent, body)
     return agent_state(agent)

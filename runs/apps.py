@@ -6,7 +6,9 @@ class RunsConfig(AppConfig):
     name = "runs"
 
     def ready(self) -> None:
+        from runs.conversation_search import register_all
         from runs.equipping import equip
         from tools.toolbox import EQUIPPERS
 
         EQUIPPERS.append(equip)
+        register_all()

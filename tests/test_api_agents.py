@@ -103,9 +103,8 @@ def test_a_patch_leaves_what_it_does_not_name(client: Client) -> None:
 
 def test_rules_are_accepted_with_the_flag_on_and_the_answer_says_that_it_is_off(client: Client) -> None:
     rules = [{"type": "exit_loop", "tool_name": "send_message"}]
-    agent = send(
-        client, "POST", "/agents/", {"model": "openai/gpt-4.1", "parallel_tool_calls": True, "tool_rules": rules}
-    )
+    body = {"model": "openai/gpt-4.1", "parallel_tool_calls": True, "tool_rules": rules, "include_base_tools": False}
+    agent = send(client, "POST", "/agents/", body)
     assert flags(agent) == [True] * 3
     assert agent["parallel_execution"] == {
         "is_on": False,
@@ -140,6 +139,7 @@ def test_tools_and_blocks_come_with_the_agent(client: Client) -> None:
             "model": "demo/planner",
             "tool_ids": [risky["id"]],
             "tools": ["easy"],
+            "include_base_tools": False,
             "memory_blocks": [{"label": "human", "value": "Ada"}],
         },
     )

@@ -77,10 +77,12 @@ class AgentFields(Schema):
 
 
 class NewAgent(AgentFields):
-    """An agent to make. `tools` are names. `include_base_tools` is accepted: this version has none to attach."""
+    """An agent to make. `tools` are names. Unless `include_base_tools` is false it gets the built-in tools of its type as
+    well; `include_base_tool_rules`, where sent, decides about the rules that go with them."""
 
     tools: list[str] | None = None
     memory_blocks: list[NewBlock] | None = None
     memory_variables: dict[str, str] | None = None
     embedding_chunk_size: int | None = None
     include_base_tools: bool | None = None
+    include_base_tool_rules: bool | None = None
