@@ -18,7 +18,7 @@ from archives.problems import ArchiveProblem
 from archives.shelves import delete_passage
 
 _PANEL = "archives/panel.html"
-_AT_ONCE = 20
+_AT_ONCE = 10
 
 
 @require_GET

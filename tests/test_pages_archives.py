@@ -61,8 +61,8 @@ def test_more_passages_come_when_asked_for(browser: Client) -> None:
     for number in range(25):
         insert(agent.pk, f"memory {number:02}")
     first = panel(browser, agent.pk)
-    assert "memory 24" in first and "memory 05" in first and "memory 04" not in first
-    assert "?after=20" in first and "Search 25 passages" in first
+    assert "memory 24" in first and "memory 15" in first and "memory 14" not in first
+    assert "?after=10" in first and "Search 25 passages" in first
     more = panel(browser, agent.pk, "?after=20", "")
     assert "memory 04" in more and "memory 00" in more and "memory 05" not in more and "?after=" not in more
 
