@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import Query, Router, Schema
+from pydantic import Field
 
 from api.addressed import DEFAULT
 from api.lookup import find
@@ -59,6 +60,12 @@ class Resume(Schema):
 
     starting_after: int = 0
     include_pings: bool | None = True
+
+
+class SpanLimit(Schema):
+    """How many spans of a trace to give at most."""
+
+    limit: int = Field(1000, ge=1, le=10_000)
 
 
 @router.get("/runs")
@@ -115,9 +122,9 @@ def metrics(request: HttpRequest, run_id: str) -> Wire:
 
 
 @router.get("/runs/{run_id}/trace")
-def trace(request: HttpRequest, run_id: str, limit: int = Query(1000, ge=1, le=10_000)) -> list[Span]:
+def trace(request: HttpRequest, run_id: str, chosen: Query[SpanLimit]) -> list[Span]:
     """The run as spans: the run, its steps, the questions to the model, the calls. Times are nanoseconds since 1970."""
-    return spans_of(find(Run.objects.all(), run_id, "Run"), limit)
+    return spans_of(find(Run.objects.all(), run_id, "Run"), chosen.limit)
 
 
 @router.post("/runs/{run_id}/stream")

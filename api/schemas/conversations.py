@@ -25,7 +25,7 @@ class ConversationFields(Schema):
     description: str | None = None
     model: str | None = None
     model_settings: dict[str, Any] | None = None
-    context_window_limit: int | None = Field(None, ge=1)
+    context_window_limit: int | None = Field(default=None, ge=1)
     last_message_at: datetime | None = None
     archived: bool | None = None
 
