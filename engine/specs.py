@@ -178,7 +178,8 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """How a call ended. `text` is what the model is told; `full_text` the uncut return, "" where `text` is all of it."""
+    """How a call ended. `text` is what the model is told; `full_text` the uncut return, "" where `text` is all of it;
+    `json_text` the uncut return as JSON, where it is no text: for those who call a tool themselves, not kept."""
 
     call_id: str
     outcome: Outcome
@@ -186,6 +187,7 @@ class ToolResult:
     full_text: str = ""
     stdout: str = ""
     stderr: str = ""
+    json_text: str = ""
 
     @property
     def is_error(self) -> bool:

@@ -17,7 +17,7 @@ from .doorway import open_doorway
 from .frames import pack_request, receive_request
 from .nodejs import run_node_tool
 from .rehearsal import perform
-from .report import WORD_BYTES, ReportMemory
+from .report import WORD_BYTES, ReportKind, ReportMemory
 from .runner import run_tool
 from .specs import Language
 
@@ -106,7 +106,7 @@ def _wait_and_run(
         confine_call(confinement, call, scratch.decode())
     except BaseException as error:  # noqa: BLE001 - fail closed: without its limits no tool runs
         problem = f"Error executing function {name}: the sandbox could not be set up: {error!r}"
-        memory.write(returned=False, text=problem.encode("utf-8", "backslashreplace"))
+        memory.write(ReportKind.RAISED, problem.encode("utf-8", "backslashreplace"))
         os._exit(1)
     if call["language"] == Language.TYPESCRIPT:
         run_node_tool(call, memory, confinement.node)

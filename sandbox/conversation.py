@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from .frames import HEADER, FrameKind, pack_request
 from .outcomes import STREAMS, Ended, Told
+from .report import ReportKind
 from .specs import OnOutput, SandboxCall
 from .watch import Ending
 
@@ -121,7 +122,9 @@ class Conversation(asyncio.Protocol):
                 self._told.raised = payload.decode()
             case FrameKind.ENDED:
                 ended = json.loads(payload)
-                self._told.ended = Ended(**{**ended, "ending": Ending(ended["ending"])})
+                self._told.ended = Ended(
+                    **{**ended, "ending": Ending(ended["ending"]), "kind": ReportKind(ended["kind"])}
+                )
                 _finish(self._gone)
                 _finish(self._heard)
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .report import ReportMemory
+from .report import ReportKind, ReportMemory
 
 HARNESS = Path(__file__).parent / "node"
 NOT_INSTALLED = "TypeScript tools need Node.js 18 or newer, and there is no node on the server's PATH"
@@ -27,7 +27,7 @@ ABORTED = (
     "its stderr says more"
 )
 WORD_BYTES = 16
-HEAD = struct.Struct(">?I")
+HEAD = struct.Struct(">BI")
 HEAP_SHARE = 0.75
 PIECE = 1 << 16
 
@@ -53,7 +53,7 @@ def run_node_tool(call: Mapping[str, Any], memory: ReportMemory, node: str) -> N
     os.close(theirs)
     report = _hear(ours, process, word)
     if report is not None:
-        memory.write(returned=report[0], text=report[1])
+        memory.write(*report)
         os._exit(0)
     code = process.wait()
     if code == -signal.SIGABRT:
@@ -63,7 +63,7 @@ def run_node_tool(call: Mapping[str, Any], memory: ReportMemory, node: str) -> N
 
 def _start(call: Mapping[str, Any], node: str, report_fd: int, word: bytes) -> subprocess.Popen[bytes]:
     heap = int(call["limits"]["memory_bytes"] * HEAP_SHARE) >> 20
-    asked = {name: call[name] for name in ("source", "function", "arguments", "agent_state", "parameters")}
+    asked = {name: call[name] for name in ("source", "function", "arguments", "agent_state", "agent_id", "parameters")}
     message = json.dumps({"word": word.hex(), "fd": report_fd, "call": asked}).encode()
     process = subprocess.Popen(
         [node, f"--max-old-space-size={heap}", "--no-warnings", str(HARNESS / "run_tool.cjs")],
@@ -76,7 +76,7 @@ def _start(call: Mapping[str, Any], node: str, report_fd: int, word: bytes) -> s
     return process
 
 
-def _hear(fd: int, process: subprocess.Popen[bytes], word: bytes) -> tuple[bool, bytes] | None:
+def _hear(fd: int, process: subprocess.Popen[bytes], word: bytes) -> tuple[ReportKind, bytes] | None:
     """The report, or None when the process ended without one. Children of the tool may hold the pipe open for longer."""
     received = bytearray()
     ended = os.pidfd_open(process.pid)
@@ -93,16 +93,17 @@ def _hear(fd: int, process: subprocess.Popen[bytes], word: bytes) -> tuple[bool,
             return None
 
 
-def _read_report(received: bytearray, word: bytes) -> tuple[bool, bytes] | None:
+def _read_report(received: bytearray, word: bytes) -> tuple[ReportKind, bytes] | None:
     start = len(word) + HEAD.size
     if len(received) < start or received[: len(word)] != word:
         return None
-    returned, length = HEAD.unpack_from(received, len(word))
-    return (returned, bytes(received[start : start + length])) if len(received) >= start + length else None
+    kind, length = HEAD.unpack_from(received, len(word))
+    whole = len(received) >= start + length
+    return (ReportKind(kind), bytes(received[start : start + length])) if whole else None
 
 
 def _tell_error(call: Mapping[str, Any], memory: ReportMemory, why: str) -> NoReturn:
-    memory.write(returned=False, text=f"Error executing function {call['function']}: {why}".encode())
+    memory.write(ReportKind.RAISED, f"Error executing function {call['function']}: {why}".encode())
     os._exit(0)
 
 

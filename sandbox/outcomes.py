@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass, field
 
 from .frames import FrameKind
+from .report import ReportKind
 from .specs import Limits, Outcome, OutputStream, SandboxCall, SandboxResult
 from .watch import Ending
 
@@ -32,6 +33,7 @@ class Ended:
     seconds: float
     dropped_stdout: int
     dropped_stderr: int
+    kind: ReportKind = ReportKind.TEXT
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ def result_of(call: SandboxCall, told: Told) -> SandboxResult:
         outcome=outcome,
         text=_shown(full, call.limits.return_chars, is_cut=is_cut),
         full_text=full,
+        json_text="" if is_cut or outcome is not Outcome.SUCCESS else _json_text(told, full),
         stdout=_printed(told, OutputStream.STDOUT, call.limits),
         stderr=_printed(told, OutputStream.STDERR, call.limits),
         seconds=0.0 if told.ended is None else told.ended.seconds,
@@ -64,6 +67,16 @@ def failure(call: SandboxCall, why: str) -> SandboxResult:
     """An error that is not the tool's doing."""
     text = _error(call, why)
     return SandboxResult(outcome=Outcome.ERROR, text=text, full_text=text)
+
+
+def _json_text(told: Told, full: str) -> str:
+    match told.ended.kind if told.ended else ReportKind.TEXT:
+        case ReportKind.JSON:
+            return full
+        case ReportKind.NOTHING:
+            return "null"
+        case _:
+            return ""
 
 
 def _verdict(call: SandboxCall, told: Told) -> tuple[Outcome, str]:

@@ -10,18 +10,29 @@ from __future__ import annotations
 import mmap
 import struct
 from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ReportKind(IntEnum):
+    """What a report's text is: what the function raised, or what it returned: a text, nothing (None), or JSON."""
+
+    RAISED = 0
+    TEXT = 1
+    NOTHING = 2
+    JSON = 3
+
 
 WORD_BYTES = 16
-HEAD = struct.Struct(f">{WORD_BYTES}s??I")
+HEAD = struct.Struct(f">{WORD_BYTES}sB?I")
+KINDS = frozenset(ReportKind)
 UNTOUCHED = bytes(HEAD.size)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`text` is UTF-8: the return value when `returned`, else what the function raised. `cut`: there was no room for
-    all of it."""
+    """`text` is UTF-8. `cut`: there was no room for all of it."""
 
-    returned: bool
+    kind: ReportKind
     cut: bool
     text: bytes
 
@@ -35,13 +46,13 @@ class ReportMemory:
         self._capacity = capacity
         self._word = word
 
-    def write(self, *, returned: bool, text: bytes) -> None:
+    def write(self, kind: ReportKind, text: bytes) -> None:
         """Leave the report. Text beyond the capacity is cut, never in the middle of a character."""
         cut = len(text) > self._capacity
         if cut:
             text = text[: self._capacity].decode("utf-8", "ignore").encode()
         self._memory[HEAD.size : HEAD.size + len(text)] = text
-        self._memory[: HEAD.size] = HEAD.pack(self._word, returned, cut, len(text))
+        self._memory[: HEAD.size] = HEAD.pack(self._word, kind, cut, len(text))
 
     def touch(self) -> None:
         """Have its first page there, unchanged."""
@@ -49,10 +60,10 @@ class ReportMemory:
 
     def read(self) -> Report | None:
         """The report, or None when there is none that can be trusted."""
-        word, returned, cut, length = HEAD.unpack(self._memory[: HEAD.size])
-        if word != self._word or length > self._capacity:
+        word, kind, cut, length = HEAD.unpack(self._memory[: HEAD.size])
+        if word != self._word or length > self._capacity or kind not in KINDS:
             return None
-        return Report(returned=returned, cut=cut, text=self._memory[HEAD.size : HEAD.size + length])
+        return Report(ReportKind(kind), cut=cut, text=self._memory[HEAD.size : HEAD.size + length])
 
     def close(self) -> None:
         """Give the memory back."""

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 from .coerce import bind, to_record
 from .doorway import CannotConnect, make_client
-from .report import ReportMemory
-from .values import escape_surrogates, to_text
+from .report import ReportKind, ReportMemory
+from .values import described, escape_surrogates
 
 MODULE = "tool"
 FILE = "<tool>"
@@ -36,25 +36,26 @@ class ToolError(Exception):
 def run_tool(call: Mapping[str, Any], memory: ReportMemory) -> NoReturn:
     """Call the function, leave the report and end the process. Never returns."""
     pid = os.getpid()
-    returned, text = outcome_of(call)
+    kind, text = outcome_of(call)
     if os.getpid() != pid:
         # A copy of us that the tool forked and let return: it has nothing to report.
         os._exit(0)
     _flush()
-    memory.write(returned=returned, text=text)
+    memory.write(kind, text)
     os._exit(0)
 
 
-def outcome_of(call: Mapping[str, Any]) -> tuple[bool, bytes]:
-    """Whether the function returned, and its return value or its error as UTF-8."""
+def outcome_of(call: Mapping[str, Any]) -> tuple[ReportKind, bytes]:
+    """What the function returned or raised, as UTF-8."""
     try:
         injected = _injected(call)
         names = {"client": injected["client"]} if "client" in injected else {}
         function = _load(call["source"], call["function"], names)
         positional, named = bind(function, call["arguments"], injected)
-        return True, to_text(_awaited(function(*positional, **named))).encode()
+        kind, text = described(_awaited(function(*positional, **named)))
+        return kind, text.encode()
     except BaseException as error:  # noqa: BLE001 - whatever a tool raises, exits included, is its result
-        return False, _told(call["function"], error).encode()
+        return ReportKind.RAISED, _told(call["function"], error).encode()
 
 
 def _injected(call: Mapping[str, Any]) -> dict[str, Any]:

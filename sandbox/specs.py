@@ -97,12 +97,14 @@ class SandboxResult:
 
     `text` is what the model is told: the return value as text (a str as it is, anything else as JSON, NaN as "NaN",
     lone surrogates escaped), or the error in one or a few lines; cut to `limits.return_chars` with a note.
-    `full_text` is the same uncut, up to `limits.full_return_bytes`. `stdout` and `stderr` are capped with a note.
+    `full_text` is the same uncut, up to `limits.full_return_bytes`; `json_text` is what was returned as JSON, where that
+    was no text and nothing of it was cut, else "". `stdout` and `stderr` are capped with a note.
     """
 
     outcome: Outcome
     text: str
     full_text: str
+    json_text: str = ""
     stdout: str = ""
     stderr: str = ""
     seconds: float = 0.0

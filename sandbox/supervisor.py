@@ -28,7 +28,7 @@ from .confine import Confinement
 from .containment import Containment, contain, end_all
 from .frames import FrameKind, pack, receive_request
 from .levels import Guard
-from .report import ReportMemory
+from .report import ReportKind, ReportMemory
 from .scratch import Room
 from .specs import Language
 from .watch import Ending, Watch
@@ -215,13 +215,14 @@ def _last_frames(ending: Ending, status: int, seconds: float, memory: ReportMemo
     frames = b""
     report = memory.read() if ending is Ending.EXITED else None
     if report is not None:
-        frames = pack(FrameKind.RETURNED if report.returned else FrameKind.RAISED, report.text)
+        frames = pack(FrameKind.RAISED if report.kind is ReportKind.RAISED else FrameKind.RETURNED, report.text)
     code = os.waitstatus_to_exitcode(status)
     ended = {
         "ending": ending.value,
         "code": code,
         "spoilt": memory.is_spoilt(),
         "cut": report is not None and report.cut,
+        "kind": ReportKind.RAISED if report is None else report.kind,
         "seconds": seconds,
         "dropped_stdout": watch.stdout.dropped,
         "dropped_stderr": watch.stderr.dropped,

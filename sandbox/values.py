@@ -8,14 +8,17 @@ import math
 from enum import Enum
 from typing import Any
 
+from .report import ReportKind
 
-def to_text(value: Any) -> str:
+
+def described(value: Any) -> tuple[ReportKind, str]:
     """A str as it is, None as "None", anything else as JSON, and what is no JSON as str(value) says.
 
     NaN and the infinities become the strings "NaN", "Infinity", "-Infinity", so that the JSON stays valid; lone
     surrogates are escaped.
     """
-    return escape_surrogates(_to_text(value))
+    kind, text = _described(value)
+    return kind, escape_surrogates(text)
 
 
 def escape_surrogates(text: str) -> str:
@@ -23,27 +26,28 @@ def escape_surrogates(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _to_text(value: Any) -> str:
+def _described(value: Any) -> tuple[ReportKind, str]:
     if isinstance(value, str):
-        return str(value)
+        return ReportKind.TEXT, str(value)
     if value is None:
-        return "None"
+        return ReportKind.NOTHING, "None"
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
+        return ReportKind.JSON, json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
     except ValueError:
-        return _odd_to_text(value)
+        return _odd_described(value)
     except TypeError:
-        return str(value)
+        return ReportKind.TEXT, str(value)
 
 
-def _odd_to_text(value: Any) -> str:
+def _odd_described(value: Any) -> tuple[ReportKind, str]:
     """For numbers that JSON has no word for, and for circular values."""
     if isinstance(value, float):
-        return _number_name(value)
+        return ReportKind.TEXT, _number_name(value)
     try:
-        return json.dumps(_without_odd_numbers(value), ensure_ascii=False, allow_nan=False, default=_plain)
+        plain = _without_odd_numbers(value)
+        return ReportKind.JSON, json.dumps(plain, ensure_ascii=False, allow_nan=False, default=_plain)
     except (TypeError, ValueError, RecursionError):
-        return str(value)
+        return ReportKind.TEXT, str(value)
 
 
 def _without_odd_numbers(value: Any) -> Any:

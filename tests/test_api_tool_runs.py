@@ -142,6 +142,41 @@ async def test_an_agents_tool_runs_with_its_variables_and_secrets_are_masked(sen
     assert not await Message.objects.aexists()
 
 
+RETURNS = '''
+def give(kind: str):
+    """Give something back.
+
+    Args:
+        kind: What.
+    """
+    return {"object": {"a": [1, None, "x"]}, "number": 1.5, "list": [1], "truth": True, "nothing": None,
+            "text": "[1]", "long": ["x" * 100_000], "secret": {"token": "s3cret-value"}}[kind]
+'''
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("object", {"a": [1, None, "x"]}),
+        ("number", 1.5),
+        ("list", [1]),
+        ("truth", True),
+        ("nothing", None),
+        ("text", "[1]"),
+        ("long", ["x" * 100_000]),
+        ("secret", {"token": "•••"}),
+    ],
+)
+async def test_a_return_keeps_its_type(send: Send, kind: str, value: Any) -> None:
+    agent = await sync_to_async(_librarian)(RETURNS)
+    result = await send(f"/agents/{agent.pk}/tools/give/run", {"args": {"kind": kind}})
+    assert (result["status"], result["func_return"]) == ("success", value)
+    returned = await send("/tools/run", {"source_code": RETURNS, "args": {"kind": kind}})
+    assert isinstance(returned["tool_return"], str)
+    if kind != "secret":
+        assert returned["func_return"] == value
+
+
 async def test_only_attached_tools_run(send: Send) -> None:
     agent = await sync_to_async(_librarian)()
     await sync_to_async(create_tool)(seed_actor(), source_code=ADD, fields={})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +16,14 @@ def test_a_secret_is_masked_wherever_it_stands() -> None:
 
 def test_a_secret_that_contains_another_goes_as_a_whole() -> None:
     assert Redactor(["token", "token-long"]).clean("token-long token") == f"{MASK} {MASK}"
+
+
+def test_a_secret_is_masked_as_json_and_repr_write_it() -> None:
+    key = '-----BEGIN\nab"c\\d'
+    redactor = Redactor([key])
+    for text in (json.dumps({"k": key}), json.dumps([key], ensure_ascii=False), repr(key), repr({"k": key})):
+        assert "BEGIN" not in redactor.clean(text), text
+    assert json.loads(redactor.clean(json.dumps({"k": key}))) == {"k": MASK}
 
 
 def test_a_value_too_short_to_protect_anything_is_left() -> None:

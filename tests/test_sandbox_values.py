@@ -21,12 +21,12 @@ from sandbox.coerce import Record, bind, coerce, to_record
 from sandbox.levels import EVERY_GUARD, Guard, Level
 from sandbox.outcomes import Ended, Told, result_of
 from sandbox.rehearsal import NOTHING_INJECTED
-from sandbox.report import WORD_BYTES, ReportMemory
+from sandbox.report import WORD_BYTES, ReportKind, ReportMemory
 from sandbox.runner import outcome_of
 from sandbox.scratch import PREFIX, Base, Room, remove_tree
 from sandbox.seccomp import build_filter, build_network_filter
 from sandbox.specs import Limits, Network, Outcome
-from sandbox.values import to_text
+from sandbox.values import described
 from sandbox.watch import Ending
 from tests.sandboxes import call_of
 
@@ -110,9 +110,9 @@ def test_a_source_without_the_imports_of_its_annotations_runs(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "tool", ModuleType("tool"))
     sent = "def tool(words: List[str], least: Optional[int], how: Union[int, str] = 1) -> Dict[str, Any]: return [words, least]"
     asked = {"source": sent, "function": "tool", "arguments": {"words": ["a"]}, **NOTHING_INJECTED}
-    assert outcome_of(asked) == (True, b'[["a"], null]')
+    assert outcome_of(asked) == (ReportKind.JSON, b'[["a"], null]')
     own = {**asked, "source": "Optional = 3\ndef tool(words): return Optional"}
-    assert outcome_of(own) == (True, b"3")
+    assert outcome_of(own) == (ReportKind.JSON, b"3")
 
 
 def test_a_parameter_named_agent_state_gets_the_agents_state() -> None:
@@ -164,7 +164,24 @@ class Stubborn:
     ],
 )
 def test_return_values_become_text(value: Any, text: str) -> None:
-    assert to_text(value) == text
+    assert described(value)[1] == text
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("[1]", ReportKind.TEXT), (None, ReportKind.NOTHING), ([1], ReportKind.JSON), (float("nan"), ReportKind.TEXT),
+     ({(1, 2): 3}, ReportKind.TEXT), (1, ReportKind.JSON)],
+)  # fmt: skip
+def test_what_was_json_is_told_from_a_text_that_looks_like_it(value: Any, kind: ReportKind) -> None:
+    assert described(value)[0] is kind
+
+
+def test_a_return_that_was_cut_has_no_value() -> None:
+    whole = result_of(call_of("", "tool"), Told(returned="[1, 2]", ended=ended(kind=ReportKind.JSON)))
+    cut = result_of(call_of("", "tool"), Told(returned="[1, 2", ended=ended(kind=ReportKind.JSON, cut=True)))
+    nothing = result_of(call_of("", "tool"), Told(returned="None", ended=ended(kind=ReportKind.NOTHING)))
+
+    assert (whole.json_text, cut.json_text, nothing.json_text) == ("[1, 2]", "", "null")
 
 
 def ended(ending: Ending = Ending.EXITED, code: int = 0, **changes: Any) -> Ended:
@@ -200,10 +217,13 @@ def test_a_report_that_was_scribbled_over_is_no_report() -> None:
     assert memory.read() is None
     assert not memory.is_spoilt()
 
-    memory.write(returned=True, text="ä".encode() * 100)
+    memory.write(ReportKind.TEXT, "ä".encode() * 100)
     report = memory.read()
     assert report is not None
-    assert (report.returned, report.cut, report.text.decode()) == (True, True, "ä" * 50)
+    assert (report.kind, report.cut, report.text.decode()) == (ReportKind.TEXT, True, "ä" * 50)
+
+    memory._memory[WORD_BYTES : WORD_BYTES + 1] = b"\x09"
+    assert memory.read() is None
 
     memory._memory[:4] = b"evil"
     assert memory.read() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,11 @@ class Redactor:
     """Replaces secrets in whole texts."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
+        known = {value for value in secrets if len(value) >= SHORTEST_SECRET}
+        # A key of several lines, or one with quotes, is written otherwise inside JSON and inside what repr() says.
+        known |= {written for value in known for written in _written(value)}
         # The longest first, so that a secret that contains another goes as a whole.
-        self._secrets = sorted({value for value in secrets if len(value) >= SHORTEST_SECRET}, key=len, reverse=True)
+        self._secrets = sorted(known, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, self._secrets))) if self._secrets else None
 
     def clean(self, text: str) -> str:
@@ -48,6 +52,10 @@ class Redactor:
             for name, stream in streams.items():
                 if held := stream.rest():
                     on_output(name, held)
+
+
+def _written(secret: str) -> set[str]:
+    return {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
 
 
 class RedactedStream:

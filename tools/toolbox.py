@@ -133,6 +133,7 @@ async def run_source(
         result,
         text=redactor.clean(result.text),
         full_text=redactor.clean(result.full_text),
+        json_text=redactor.clean(result.json_text),
         stdout=redactor.clean(result.stdout),
         stderr=redactor.clean("".join(progress) + result.stderr),
     )
@@ -152,6 +153,7 @@ async def call_custom(equipment: Equipment, planned: PlannedCall, on_output: OnO
         Outcome(result.outcome),
         result.text,
         full_text="" if result.full_text == result.text else result.full_text,
+        json_text=result.json_text,
         stdout=result.stdout,
         stderr=result.stderr,
     )

@@ -56,7 +56,7 @@ def arguments_text(args: dict[str, Any]) -> str:
 
 
 def return_message(name: str, result: ToolResult) -> dict[str, Any]:
-    """A ToolReturnMessage that belongs to no message and no call."""
+    """A ToolReturnMessage that belongs to no message and no call; `func_return` besides it is the return with its type."""
     returned = wire_return(
         {
             "call_id": _NO_ID,
@@ -74,18 +74,28 @@ def return_message(name: str, result: ToolResult) -> dict[str, Any]:
         "message_type": "tool_return_message",
         "name": name,
         **singles,
+        "func_return": _value(result) if result.outcome is Outcome.SUCCESS else None,
         "tool_returns": [returned],
     }
 
 
+def _value(result: ToolResult) -> Any:
+    """What the tool returned, with its type where it was no text."""
+    try:
+        return json.loads(result.json_text)
+    except ValueError:
+        # It was a text; or a masked secret left no JSON of it.
+        return result.full_text or result.text
+
+
 def execution_result(result: ToolResult, agent: dict[str, Any]) -> dict[str, Any]:
-    """A ToolExecutionResult. `func_return` is the return as a model is told it, uncut; None where the call failed, and
-    the last lines of `stderr` then say why."""
+    """A ToolExecutionResult. `func_return` is what the tool returned, uncut, as JSON knows it; None where the call failed,
+    and the last lines of `stderr` then say why."""
     is_good = result.outcome is Outcome.SUCCESS
     stderr = result.stderr.splitlines()
     return {
         "status": "success" if is_good else "error",
-        "func_return": (result.full_text or result.text) if is_good else None,
+        "func_return": _value(result) if is_good else None,
         "agent_state": agent,
         "stdout": result.stdout.splitlines(),
         "stderr": stderr if is_good else [*stderr, *result.text.splitlines()],

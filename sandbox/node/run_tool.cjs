@@ -16,10 +16,12 @@ const { stringify } = JSON;
 const { writeSync } = fs;
 const exit = process.reallyExit.bind(process);
 
-function report(returned, text) {
+const [RAISED, TEXT, JSON_VALUE] = [0, 1, 3];
+
+function report(kind, text) {
   const body = Buffer.from(text, "utf8");
   const head = Buffer.alloc(5);
-  head.writeUInt8(returned ? 1 : 0, 0);
+  head.writeUInt8(kind, 0);
   head.writeUInt32BE(body.length, 1);
   const whole = Buffer.concat([Buffer.from(word, "hex"), head, body]);
   for (let at = 0; at < whole.length; ) at += writeSync(fd, whole, at);
@@ -38,16 +40,18 @@ function fail(error) {
     text = text || "an error whose text cannot be read";
   }
   const whole = `Error executing function ${call.function}: ${text}`;
-  report(false, whole.length <= ERROR_CHARS ? whole : whole.slice(0, ERROR_CHARS - 1) + "…");
+  report(RAISED, whole.length <= ERROR_CHARS ? whole : whole.slice(0, ERROR_CHARS - 1) + "…");
 }
 
-function textOf(value) {
-  if (typeof value === "string") return value;
+// The kind and the text of what was returned.
+function told(value) {
+  if (typeof value === "string") return [TEXT, value];
+  if (value === undefined) return [JSON_VALUE, "null"];
   try {
     const text = stringify(value);
-    return text === undefined ? (value === undefined ? "null" : String(value)) : text;
+    return text === undefined ? [TEXT, String(value)] : [JSON_VALUE, text];
   } catch {
-    return String(value);
+    return [TEXT, String(value)];
   }
 }
 
@@ -97,7 +101,8 @@ function bind(fn) {
   const wanted = call.parameters;
   // One parameter that is none of the arguments takes them all, as an object.
   if (names.length === 1 && !wanted.includes(names[0])) return [given];
-  const withState = { agent_state: call.agent_state === null ? undefined : call.agent_state, ...given };
+  const state = call.agent_state === null ? undefined : call.agent_state;
+  const withState = { agent_state: state, agent_id: call.agent_id, ...given };
   return names.map((name) => (Object.hasOwn(withState, name) ? withState[name] : undefined));
 }
 
@@ -105,5 +110,5 @@ process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
 (async () => {
   const fn = load();
-  report(true, textOf(await fn(...bind(fn))));
+  report(...told(await fn(...bind(fn))));
 })().catch(fail);
