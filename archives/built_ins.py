@@ -20,6 +20,7 @@ from tools.built_in import BuiltIn, ToolFault, register
 from tools.models import ToolType
 from tools.toolbox import Equipment
 
+NAMES = ("archival_memory_insert", "archival_memory_search")
 NOTHING_FOUND = "No results found."
 _INSERT = """Add information to archival memory, where it stays for all later conversations until you search for it.
 
@@ -137,24 +138,11 @@ def relevance(found: Found) -> dict[str, Any]:
 
 def register_all() -> None:
     """Add both to the tools that come with the server."""
+    insert, look_up = NAMES
+    core = ToolType.LETTA_CORE
+    register(BuiltIn(insert, core, _INSERT, _INSERT_PARAMETERS, archival_memory_insert, tags=(core.value,)))
     register(
         BuiltIn(
-            name="archival_memory_insert",
-            tool_type=ToolType.LETTA_CORE,
-            description=_INSERT,
-            parameters=_INSERT_PARAMETERS,
-            perform=archival_memory_insert,
-            tags=(ToolType.LETTA_CORE,),
-        )
-    )
-    register(
-        BuiltIn(
-            name="archival_memory_search",
-            tool_type=ToolType.LETTA_CORE,
-            description=_SEARCH,
-            parameters=_SEARCH_PARAMETERS,
-            perform=archival_memory_search,
-            is_parallel=True,
-            tags=(ToolType.LETTA_CORE,),
+            look_up, core, _SEARCH, _SEARCH_PARAMETERS, archival_memory_search, is_parallel=True, tags=(core.value,)
         )
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from agents.assembly import compile_system
 from agents.models import Agent
 from archives.memory import Memory, archives_of, insert, passages_of, remember, search_agent
 from archives.models import Archive, ArchiveAgent, Passage
@@ -18,6 +19,7 @@ from archives.search import Found, TagMatch, Wanted, search
 from tests.pages import an_agent
 from tests.private_servers import PrivatePostgres
 from tests.processes import outside
+from tools.built_in import ensure
 
 pytestmark = pytest.mark.django_db
 
@@ -144,6 +146,19 @@ def test_an_archive_that_was_only_attached_outlives_its_agents() -> None:
     ArchiveAgent.objects.create(archive=notes, agent=agent)
     agent.delete()
     assert find("note") == ["note"]
+
+
+def test_an_agent_that_can_search_is_told_its_tags() -> None:
+    agent = an_agent()
+    insert(agent.pk, "one", ["tide", "boat", "<b>"])
+    insert(agent.pk, "two", ["boat"])
+    assert "Tags in" not in compile_system(agent)
+    agent.tools.add(*ensure(["archival_memory_search"]))
+    assert compile_system(agent).endswith(
+        "<archival_memory>\nTags in archival memory: &lt;b&gt;, boat, tide\n</archival_memory>"
+    )
+    Passage.objects.all().delete()
+    assert "Tags in" not in compile_system(agent)
 
 
 @pytest.mark.parametrize(
