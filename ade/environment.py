@@ -8,6 +8,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -61,6 +62,17 @@ def choice(name: str, choices: tuple[str, ...]) -> str:
 def listed(name: str) -> list[str]:
     """A comma-separated list."""
     return [part.strip() for part in text(name).split(",") if part.strip()]
+
+
+def networks(name: str) -> tuple[str, ...]:
+    """A comma-separated list of networks: 10.1.0.0/16, or a single address."""
+    given = listed(name)
+    for part in given:
+        try:
+            ip_network(part, strict=False)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} must list networks such as 10.1.0.0/16, not {part!r}.") from error
+    return tuple(given)
 
 
 def kept_secret(name: str, path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(50)) -> str:

@@ -52,6 +52,11 @@ OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
 ANTHROPIC_API_KEY = env.text("ANTHROPIC_API_KEY")
 ANTHROPIC_BASE_URL = env.text("ANTHROPIC_BASE_URL")
 
+EXA_API_KEY = env.text("EXA_API_KEY")
+TAVILY_API_KEY = env.text("TAVILY_API_KEY")
+# Empty: a model must not be able to look around in the operator's own network.
+ADE_FETCH_ALLOW = env.networks("ADE_FETCH_ALLOW")
+
 DEBUG = env.switch("ADE_DEBUG", default=False)
 # The local names are how health checks and the tools of this very machine come in.
 ALLOWED_HOSTS = [*env.listed("ADE_ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", "testserver"]

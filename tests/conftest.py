@@ -31,7 +31,14 @@ def cannot_run(message: str) -> NoReturn:
 @pytest.fixture(autouse=True)
 def _no_outside_settings(settings: object) -> Iterator[None]:
     """Keys of whoever runs the tests must not reach a provider."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+    for name in (
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_BASE_URL",
+        "EXA_API_KEY",
+        "TAVILY_API_KEY",
+    ):
         setattr(settings, name, "")
     # A worker that a test stops shall leave its runs where they are, as a killed one does.
     settings.ADE_GRACE_SECONDS = 0.0  # type: ignore[attr-defined]

@@ -6,4 +6,10 @@ class ToolsConfig(AppConfig):
     name = "tools"
 
     def ready(self) -> None:
-        import tools.built_in  # noqa: F401 - it says how built-in kinds are called
+        from tools.built_in import register
+        from tools.code.running import RUN_CODE
+        from tools.web.reading import FETCH_WEBPAGE
+        from tools.web.searching import WEB_SEARCH
+
+        for tool in (RUN_CODE, WEB_SEARCH, FETCH_WEBPAGE):
+            register(tool)

@@ -41,7 +41,8 @@ Perform = Callable[[Equipment, Mapping[str, Any], OnOutput], Awaitable[str | Ret
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
     """One tool that comes with the server. `parameters` is the JSON schema of its arguments; `is_parallel` is what its
-    switch is when it is added to the library; after that the switch is the operator's."""
+    switch is when it is added to the library; after that the switch is the operator's. `keeps_time` where `perform` ends
+    in the tool's time by itself."""
 
     name: str
     tool_type: ToolType
@@ -49,6 +50,7 @@ class BuiltIn:
     parameters: Mapping[str, Any]
     perform: Perform
     is_parallel: bool = False
+    keeps_time: bool = False
     tags: tuple[str, ...] = ()
 
     @property
@@ -119,7 +121,7 @@ async def call_built_in(equipment: Equipment, planned: PlannedCall, on_output: O
         return ToolResult(planned.call.id, Outcome.ERROR, _failed(planned, text))
     seconds = equipment.tool.timeout_seconds or settings.ADE_TOOL_TIMEOUT
     try:
-        async with asyncio.timeout(seconds) as limit:
+        async with asyncio.timeout(None if tool.keeps_time else seconds) as limit:
             returned = await tool.perform(equipment, planned.arguments or {}, on_output)
     except ToolFault as fault:
         return ToolResult(planned.call.id, Outcome.ERROR, _failed(planned, str(fault)))
