@@ -16,6 +16,7 @@ from agents.problems import AgentProblem, Taken, UnknownHandle
 from agents.variables import VariableProblem
 from archives.problems import ArchiveProblem, UnknownEmbedding
 from engine.ids import answer_id
+from folders.problems import FolderProblem, NameInUse, NotReady, TooLarge, UnreadableKind
 from mcp_servers.problems import McpProblem, ServerNameTaken, Unreachable
 from runs.dispatch import (
     AgentBusy,
@@ -135,6 +136,11 @@ _EXPLAIN: dict[type[Exception], Callable[[Any], ApiProblem]] = {
     ServerNameTaken: lambda problem: ApiProblem(409, str(problem), is_final=True),
     Unreachable: explain_unreachable,
     McpProblem: lambda problem: ApiProblem(400, str(problem)),
+    NameInUse: lambda problem: ApiProblem(409, str(problem), is_final=True),
+    NotReady: lambda problem: ApiProblem(409, str(problem), is_final=True),
+    UnreadableKind: lambda problem: ApiProblem(415, str(problem)),
+    TooLarge: lambda problem: ApiProblem(413, str(problem), is_final=True),
+    FolderProblem: lambda problem: ApiProblem(400, str(problem)),
     ValidationError: _explain_validation,
     HttpError: _explain_http,
     RequestDataTooBig: lambda error: ApiProblem(413, f"The request is too large: {error}", is_final=True),

@@ -1,11 +1,12 @@
 """What holds for everything under /v1/, whatever route it takes.
 
-Both slash forms of a path are served directly: the SDKs send either, and a redirect would lose a POST's body. And a
-method that a path does not take is answered in the API's own shape.
+Both slash forms of a path are served directly: the SDKs send either, and a redirect would lose a POST's body. Folders
+answer under their old name, too. And a method that a path does not take is answered in the API's own shape.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
 
@@ -15,6 +16,8 @@ from django.utils.decorators import sync_and_async_middleware
 from api.errors import ApiProblem, answer
 
 _PREFIX = "/v1/"
+# What older clients call folders.
+_OLD_NAME = re.compile(r"^(/v1/(?:agents/[^/]+/)?)sources(?=/|$)")
 
 Respond = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
@@ -42,7 +45,8 @@ def api_manners(get_response: Respond) -> Respond:
 def _strip(request: HttpRequest) -> None:
     path = request.path_info
     if path.startswith(_PREFIX) and path.endswith("/") and path != _PREFIX:
-        request.path_info = path.rstrip("/")
+        path = path.rstrip("/")
+    request.path_info = _OLD_NAME.sub(r"\1folders", path)
 
 
 def _in_shape(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -15,6 +15,7 @@ REFUSALS = {
     404: "There is nothing of this id",
     409: "It cannot be done as things stand, for example while calls wait for approval",
     413: "The body is too large",
+    415: "No text can be read from a file of this kind",
     422: "The request has not the shape that is asked for",
     501: "Only Letta's cloud has this",
     503: "The database is out of reach; try again",

@@ -14,12 +14,14 @@ from ninja import Swagger
 from access.middleware import login_not_required
 from api import (
     absent,
+    agent_files_open,
     agent_tools,
     agents,
     archives,
     blocks,
     conversations,
     errors,
+    folders,
     health,
     identities,
     mcp_servers,
@@ -68,6 +70,8 @@ for _part in (
     passages,
     providers,
     mcp_servers,
+    folders,
+    agent_files_open,
 ):
     api.add_router("", _part.router)
 

@@ -9,6 +9,8 @@ from itertools import islice
 from django.db import transaction
 from django.utils import timezone
 
+from access import activity
+from access.activity import Actor
 from agents.models import Agent
 from folders.models import File, FileAgent, ReadingState
 from folders.problems import FolderProblem, NotReady
@@ -65,11 +67,11 @@ def open_files(agent: Agent, wanted: Sequence[Wanted]) -> list[str]:
         return _close(surplus)
 
 
-def close_file(agent: Agent, file: File) -> None:
-    """The file is closed, if it was open."""
+def close_file(agent: Agent, file: File) -> list[str]:
+    """The file is closed; its path, if it was open."""
     with transaction.atomic():
         _lock(agent)
-        _close(FileAgent.objects.filter(agent=agent, file=file, is_open=True))
+        return _close(FileAgent.objects.filter(agent=agent, file=file, is_open=True))
 
 
 def close_all(agent: Agent, keep: Iterable[File] = ()) -> list[str]:
@@ -78,6 +80,13 @@ def close_all(agent: Agent, keep: Iterable[File] = ()) -> list[str]:
         _lock(agent)
         kept = [file.pk for file in keep]
         return _close(FileAgent.objects.filter(agent=agent, is_open=True).exclude(file_id__in=kept))
+
+
+def note_desk(actor: Actor, agent: Agent, *, opened: Sequence[str] = (), closed: Sequence[str] = ()) -> None:
+    """Write down what a person opened and closed; what agents do by themselves stands in their runs."""
+    for verb, paths in (("opened files", opened), ("closed files", closed)):
+        if paths:
+            activity.note(actor, verb, target_id=agent.pk, target_name=agent.name, changes={"files": [None, [*paths]]})
 
 
 def note_use(agent_id: str, file_ids: Iterable[str]) -> None:

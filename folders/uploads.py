@@ -45,8 +45,7 @@ def take_file(actor: Actor, folder: Folder, sent: Sent, duplicates: Duplicates =
     With `Duplicates.SKIP` the row may be that of the file that is there already. Raises NameInUse, UnreadableKind,
     TooLarge, FolderProblem.
     """
-    if len(sent.body) > settings.ADE_MAX_FILE_BYTES:
-        raise TooLarge(f"A file has at most {settings.ADE_MAX_FILE_BYTES:,} bytes; this one has {len(sent.body):,}.")
+    check_size(len(sent.body))
     original = plain_name(sent.name)
     kind = kind_of(original, sent.body)
     with transaction.atomic():
@@ -65,6 +64,12 @@ def take_file(actor: Actor, folder: Folder, sent: Sent, duplicates: Duplicates =
                 case Duplicates.SUFFIX:
                     name = _free_name(locked, name)
         return _store(actor, locked, File(folder=locked, file_name=name, original_file_name=original), kind, sent.body)
+
+
+def check_size(size: int) -> None:
+    """Raises TooLarge for more bytes than are taken."""
+    if size > settings.ADE_MAX_FILE_BYTES:
+        raise TooLarge(f"A file has at most {settings.ADE_MAX_FILE_BYTES:,} bytes; this one has {size:,}.")
 
 
 def plain_name(name: str) -> str:

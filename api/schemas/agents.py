@@ -6,18 +6,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Prefetch, prefetch_related_objects
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from agents.assembly import Refusal, effective_flag, known_refusals
 from agents.model_shapes import llm_config, model_settings
 from agents.models import Agent, AgentBlock, AgentTool, Identity
 from api.schemas.blocks import block_state
 from api.schemas.dates import entity_date
+from api.schemas.folders import file_block_state, folder_state
 from api.schemas.identities import identity_state, with_connections
 from api.schemas.messages import approval_request
 from api.schemas.people import makers
 from api.schemas.tools import tool_state
 from api.schemas.variables import variable_states
+from folders.models import FileAgent, FolderAgent
 from runs.by_agent import last_runs, waiting_messages
 from runs.models import Message, Run
 
@@ -66,6 +68,8 @@ def agent_states(agents: Sequence[Agent], wanted: Wanted) -> list[dict[str, Any]
         Prefetch("agenttool_set", AgentTool.objects.select_related("tool")),
         Prefetch("agentblock_set", AgentBlock.objects.select_related("block")),
         Prefetch("identities", with_connections(Identity.objects.all())),
+        Prefetch("folder_links", FolderAgent.objects.select_related("folder")),
+        Prefetch("file_views", _open_files()),
         "variables",
     )
     waiting = waiting_messages(agents) if wanted.pending_approval else {}
@@ -77,12 +81,13 @@ def _state(agent: Agent, facts: _Facts, wanted: Wanted) -> dict[str, Any]:
     blocks = [block_state(attachment.block) for attachment in agent.agentblock_set.all()]
     identities = [identity_state(identity) for identity in agent.identities.all()]
     variables = variable_states(agent, with_secrets=wanted.secrets)
+    file_blocks = [file_block_state(view) for view in agent.file_views.all()]
     flag = effective_flag(agent, facts.refusals)
     related = {
         "blocks": blocks,
         "tools": [tool_state(attachment.tool) for attachment in agent.agenttool_set.all()],
         "tags": agent.tags,
-        "sources": [],
+        "sources": [folder_state(link.folder) for link in agent.folder_links.all()],
         "identity_ids": [identity["id"] for identity in identities],
         "identities": identities,
         "secrets": variables,
@@ -99,7 +104,7 @@ def _state(agent: Agent, facts: _Facts, wanted: Wanted) -> dict[str, Any]:
         "llm_config": llm_config(agent),
         "model_settings": model_settings(agent),
         "parallel_execution": {"is_on": flag.is_on, "reason": flag.reason},
-        "memory": {"blocks": related["blocks"], "file_blocks": [], "agent_type": agent.agent_type},
+        "memory": {"blocks": related["blocks"], "file_blocks": file_blocks, "agent_type": agent.agent_type},
         **related,
         "tool_rules": agent.tool_rules,
         "metadata": agent.metadata,
@@ -116,6 +121,11 @@ def _state(agent: Agent, facts: _Facts, wanted: Wanted) -> dict[str, Any]:
         "updated_at": entity_date(agent.updated_at),
         **({"message_ids": _message_ids(agent)} if wanted.history else {}),
     }
+
+
+def _open_files() -> QuerySet[FileAgent]:
+    """Only these are in an agent's memory; there may be thousands of others."""
+    return FileAgent.objects.filter(is_open=True).select_related("file__folder").defer("file__content")
 
 
 def _left_out(relations: Collection[str] | None) -> list[str]:
