@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from django.contrib import messages as notices
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -14,22 +15,32 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigg
 
 from agents.models import Agent
 from engine.specs import Decision
-from runs.conversation import RunEntry, conversation, entry, newer_runs, with_typed
-from runs.dispatch import DispatchProblem, NothingToCancel, cancel_runs, decide, start_run
-from runs.models import Run
+from runs.conversation import RunEntry, entry, newer_runs, talk_with, with_typed
+from runs.conversations import create_conversation
+from runs.dispatch import DispatchProblem, NothingToCancel, cancel_conversation, cancel_runs, decide, start_run
+from runs.models import Conversation, Run
 from runs.presentation import Presenter
 from runs.reading import picture_of
 
 ROLES = ("user", "system")
+_LISTED = 100
 UNPROCESSABLE = 422
 """The status whose answers the pages swap in: a form with its problem."""
 
 
 @require_safe
 def simulator(request: HttpRequest, agent_id: str) -> HttpResponse:
-    """The conversation and the composer, put into the agent page's centre."""
+    """A conversation and the composer, put into the agent page's centre; which one says `conversation`."""
     agent = get_object_or_404(Agent, pk=agent_id)
-    return render(request, "runs/simulator.html", {"agent": agent, "conversation": conversation(agent)})
+    return _simulator(request, agent, _chosen(agent, request.GET))
+
+
+@require_POST
+def begin(request: HttpRequest, agent_id: str) -> HttpResponse:
+    """Begin another conversation, and show it."""
+    agent = get_object_or_404(Agent, pk=agent_id)
+    made = create_conversation(agent, {})
+    return _simulator(request, agent, made) if _is_htmx(request) else redirect("agents:detail", agent.pk)
 
 
 @require_safe
@@ -37,7 +48,8 @@ def earlier(request: HttpRequest, agent_id: str) -> HttpResponse:
     """The part of the conversation before a run."""
     agent = get_object_or_404(Agent, pk=agent_id)
     before = get_object_or_404(Run, pk=request.GET.get("before", ""), agent=agent)
-    context = {"agent": agent, "conversation": conversation(agent, before=before)}
+    conversation = before.conversation
+    context = {"agent": agent, "conversation": conversation, "talk": talk_with(agent, conversation, before=before)}
     return render(request, "runs/chat/entries.html", context)
 
 
@@ -45,7 +57,8 @@ def earlier(request: HttpRequest, agent_id: str) -> HttpResponse:
 def news(request: HttpRequest, agent_id: str) -> HttpResponse:
     """Runs that somebody else started after run `after`, and what became of held calls meanwhile."""
     agent = get_object_or_404(Agent, pk=agent_id)
-    found = newer_runs(agent, Run.objects.filter(agent=agent, pk=request.GET.get("after", "")).first())
+    after = Run.objects.filter(agent=agent, pk=request.GET.get("after", "")).first()
+    found = newer_runs(agent, _chosen(agent, request.GET), after)
     return _entries(request, found) if found else HttpResponse(status=204)
 
 
@@ -59,8 +72,10 @@ def send(request: HttpRequest, agent_id: str) -> HttpResponse:
     if role not in ROLES:
         return _refused(request, agent, "A message is from the user or the system.")
     message = {"role": role, "content": text}
+    conversation = _chosen(agent, request.POST)
+    person = request.user.get_username()
     try:
-        run = start_run(agent, [message], started_by=request.user.get_username(), is_token_streamed=True)
+        run = start_run(agent, [message], started_by=person, conversation=conversation, is_token_streamed=True)
     except DispatchProblem as problem:
         return _refused(request, agent, problem.text)
     return _entries(request, [entry(run)]) if _is_htmx(request) else redirect("runs:detail", run.pk)
@@ -68,28 +83,36 @@ def send(request: HttpRequest, agent_id: str) -> HttpResponse:
 
 @require_POST
 def stop(request: HttpRequest, agent_id: str) -> HttpResponse:
-    """Cancel everything of the agent that waits or runs; each call then says what became of it (rule 6.1)."""
+    """Cancel all that waits or runs in a conversation; each call then says what became of it (rule 6.1)."""
     agent = get_object_or_404(Agent, pk=agent_id)
-    return _cancelled(request, agent, None, reverse("agents:detail", args=[agent.pk]))
+    conversation = _chosen(agent, request.POST)
+    back = reverse("agents:detail", args=[agent.pk])
+    return _cancelled(request, lambda: cancel_conversation(agent, conversation), back)
 
 
 @require_POST
 def cancel(request: HttpRequest, run_id: str) -> HttpResponse:
     """Cancel one run."""
     run = get_object_or_404(Run.objects.select_related("agent"), pk=run_id)
-    return _cancelled(request, run.agent, [run.pk], reverse("runs:detail", args=[run.pk]))
+    return _cancelled(request, lambda: cancel_runs(run.agent, [run.pk]), reverse("runs:detail", args=[run.pk]))
 
 
 @require_POST
 def decide_calls(request: HttpRequest, run_id: str) -> HttpResponse:
     """Carry out the decisions on the held calls of a run (rule 5.1). On a problem the form keeps what was entered."""
-    run = get_object_or_404(Run.objects.select_related("agent"), pk=run_id)
+    run = get_object_or_404(Run.objects.select_related("agent", "conversation"), pk=run_id)
     typed = {call.id: _typed(request, call.id) for call in picture_of(run).pending_calls}
     if any(choice not in {"approve", "deny"} for choice, _ in typed.values()):
         return _undecided(request, run, typed, "Decide every call: approve or deny.")
     decisions = [Decision(call_id, choice == "approve", reason) for call_id, (choice, reason) in typed.items()]
     try:
-        started = decide(run.agent, decisions, decided_by=request.user.get_username(), is_token_streamed=True)
+        started = decide(
+            run.agent,
+            decisions,
+            decided_by=request.user.get_username(),
+            conversation=run.conversation,
+            is_token_streamed=True,
+        )
     except DispatchProblem as problem:
         return _undecided(request, run, typed, problem.text)
     return _decided(request, run, started)
@@ -135,9 +158,24 @@ def _refused(request: HttpRequest, agent: Agent, problem: str) -> HttpResponse:
     return reswap(retarget(response, "#composer-problem"), "innerHTML")
 
 
-def _cancelled(request: HttpRequest, agent: Agent, run_ids: list[str] | None, back: str) -> HttpResponse:
+def _simulator(request: HttpRequest, agent: Agent, conversation: Conversation | None) -> HttpResponse:
+    shown = list(agent.conversations.filter(is_hidden=False, archived_at=None)[:_LISTED])
+    if conversation is not None and conversation not in shown:
+        shown.insert(0, conversation)
+    talk = talk_with(agent, conversation)
+    context = {"agent": agent, "conversation": conversation, "conversations": shown, "talk": talk}
+    return render(request, "runs/simulator.html", context)
+
+
+def _chosen(agent: Agent, fields: QueryDict) -> Conversation | None:
+    """The conversation that a request names; the agent's own history where it names none."""
+    key = fields.get("conversation", "")
+    return get_object_or_404(agent.conversations, pk=key) if key else None
+
+
+def _cancelled(request: HttpRequest, ask: Callable[[], object], back: str) -> HttpResponse:
     try:
-        cancel_runs(agent, run_ids)
+        ask()
         text, tone = "Stopping. Each call says what became of it.", "good"
     except NothingToCancel as problem:
         text, tone = problem.text, "warn"

@@ -10,7 +10,7 @@ from django.utils import timezone
 from agents.models import Agent
 from engine.specs import RunStatus
 from runs.contents import content_text
-from runs.models import Message, Run
+from runs.models import Conversation, Message, Run
 from runs.picture import RunPicture
 from runs.presentation import CARD_CALLS, Presenter
 from runs.reading import picture_of
@@ -56,23 +56,24 @@ class Talk:
     earlier_than: str
 
 
-def conversation(agent: Agent, *, before: Run | None = None) -> Talk:
-    """The latest runs of an agent's own history, or the latest before one of them."""
-    runs = Run.objects.filter(agent=agent, conversation=None)
+def talk_with(agent: Agent, conversation: Conversation | None = None, *, before: Run | None = None) -> Talk:
+    """The latest runs in a conversation (None: in the agent's own history), or the latest before one of them."""
+    runs = Run.objects.filter(agent=agent, conversation=conversation)
     if before is not None:
         runs = runs.filter(created_at__lt=before.created_at)
     newest_first = list(runs.order_by("-created_at", "-id")[: RUNS_AT_ONCE + 1])
     shown = newest_first[:RUNS_AT_ONCE][::-1]
     has_earlier = len(newest_first) > RUNS_AT_ONCE
-    entries: list[RunEntry | MessageEntry] = [*_loose_messages(agent, shown, before, has_earlier=has_earlier)]
+    loose = _loose_messages(agent, conversation, shown, before, has_earlier=has_earlier)
+    entries: list[RunEntry | MessageEntry] = [*loose]
     entries.extend(entry(run) for run in shown)
     entries.sort(key=lambda one: one.at)
     return Talk(entries, shown[0].pk if has_earlier else "")
 
 
-def newer_runs(agent: Agent, than: Run | None) -> list[RunEntry]:
+def newer_runs(agent: Agent, conversation: Conversation | None, than: Run | None) -> list[RunEntry]:
     """The runs that have begun since, and those whose approvals they carry out, as they look now."""
-    runs = Run.objects.filter(agent=agent, conversation=None).select_related("resumes_run")
+    runs = Run.objects.filter(agent=agent, conversation=conversation).select_related("resumes_run")
     if than is not None:
         runs = runs.filter(created_at__gt=than.created_at)
     found = list(runs.order_by("created_at", "id")[:RUNS_AT_ONCE])
@@ -111,8 +112,10 @@ def with_typed(pending: list[PendingView], typed: dict[str, tuple[str, str]]) ->
     return [PendingView(item.call, *typed.get(item.call.id, ("", ""))) for item in pending]
 
 
-def _loose_messages(agent: Agent, shown: list[Run], before: Run | None, *, has_earlier: bool) -> list[MessageEntry]:
-    history = Message.objects.filter(agent=agent, conversation=None, position__isnull=False)
+def _loose_messages(
+    agent: Agent, conversation: Conversation | None, shown: list[Run], before: Run | None, *, has_earlier: bool
+) -> list[MessageEntry]:
+    history = Message.objects.filter(agent=agent, conversation=conversation, position__isnull=False)
     messages = history.filter(run=None, role__in=["user", "assistant"])
     if has_earlier and shown:
         messages = messages.filter(created_at__gte=shown[0].created_at)

@@ -13,6 +13,7 @@ urlpatterns = [
     path("tool-stats/", lists.tool_stats, name="tool-stats"),
     path("agent/<str:agent_id>/", lists.agent_runs, name="agent-runs"),
     path("agent/<str:agent_id>/simulator/", chat_views.simulator, name="simulator"),
+    path("agent/<str:agent_id>/begin/", chat_views.begin, name="begin"),
     path("agent/<str:agent_id>/earlier/", chat_views.earlier, name="earlier"),
     path("agent/<str:agent_id>/news/", chat_views.news, name="news"),
     path("agent/<str:agent_id>/send/", chat_views.send, name="send"),

@@ -26,7 +26,7 @@ LOG_ROWS = 200
 @require_safe
 def run_page(request: HttpRequest, run_id: str) -> HttpResponse:
     """The live viewer: everything as the log stands now; the socket goes on from there."""
-    run = get_object_or_404(Run.objects.select_related("agent", "resumes_run"), pk=run_id)
+    run = get_object_or_404(Run.objects.select_related("agent", "conversation", "resumes_run"), pk=run_id)
     rows = log_of(run)
     picture = blank_picture(run).apply_all(rows)
     presenter = Presenter(picture, timezone.now())

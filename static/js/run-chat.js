@@ -52,9 +52,12 @@ async function look() {
   const home = simulator();
   if (home && document.visibilityState === "visible") {
     const last = [...home.querySelectorAll(".chat-run")].at(-1)?.dataset.run || "";
+    const news = home.dataset.news;
     try {
-      const answer = await fetch(`${home.dataset.news}?after=${encodeURIComponent(last)}`, { headers: { "HX-Request": "true" } });
-      if (answer.status === 200) takeRuns(await answer.text());
+      const answer = await fetch(`${news}&after=${encodeURIComponent(last)}`, { headers: { "HX-Request": "true" } });
+      const html = answer.status === 200 ? await answer.text() : "";
+      // Meanwhile another conversation may have been chosen.
+      if (html && simulator()?.dataset.news === news) takeRuns(html);
     } catch { /* the server is away: the sockets say so, and the next look comes */ }
   }
   setTimeout(look, LOOK_EVERY);
