@@ -163,5 +163,5 @@ def _pending_approval(row: Message | None) -> dict[str, Any] | None:
 
 
 def _message_ids(agent: Agent) -> list[str]:
-    rows = Message.objects.filter(agent=agent).exclude(position=None).order_by("position")
+    rows = Message.objects.filter(agent=agent, conversation=None).exclude(position=None).order_by("position")
     return list(rows.values_list("pk", flat=True))
