@@ -50,6 +50,8 @@ def settle(given: Mapping[str, Any]) -> dict[str, Any]:
     if handle := _handle_of(config):
         settled["model"] = handle
     settled |= {name: value for name, value in given.items() if value is not None or name not in settled}
+    if settled.get("thinking_budget") == 0:  # how an llm_config says that there is none
+        settled["thinking_budget"] = None
     if settled.get("model"):
         settled["model"] = check_handle(settled["model"])
     return settled

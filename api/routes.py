@@ -50,9 +50,10 @@ api = DocumentedAPI(
     urls_namespace="v1",
 )
 errors.install(api)
-# tool_runs before tools: "/tools/run" must not be taken for a tool's id.
+# The more special path first: "/tools/run" must not be taken for a tool's id, nor "/agents/import" for an agent's.
 for _part in (
     health,
+    agent_files,
     agents,
     agent_tools,
     blocks,

@@ -114,6 +114,13 @@ def test_reasoning_can_be_switched_off_the_older_way(api: Api) -> None:
     assert api.patch(f"/agents/{agent['id']}", {"reasoning": False})["llm_config"]["max_reasoning_tokens"] == 0
 
 
+def test_an_llm_config_that_was_retrieved_changes_nothing_when_it_is_sent_back(api: Api) -> None:
+    agent = api.make_agent(model="anthropic/claude-sonnet-4-5")
+    again = api.patch(f"/agents/{agent['id']}", {"llm_config": agent["llm_config"]})
+    assert again["model_settings"] == agent["model_settings"]
+    assert Agent.objects.get(pk=agent["id"]).thinking_budget is None
+
+
 def test_an_agent_tells_who_made_it_and_who_changed_it_last(api: Api) -> None:
     agent = api.make_agent()
     assert agent["created_by_id"] == agent["last_updated_by_id"] is not None
