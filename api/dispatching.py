@@ -77,11 +77,16 @@ def begin(
 def finish(run_id: str, only: Iterable[str] | None) -> dict[str, Any]:
     """The answer of a run that has ended. Raises ApiProblem where it failed for a reason that must not be overlooked."""
     run = Run.objects.select_related("agent", "conversation").get(pk=run_id)
+    refuse_fault(run)
+    return letta_response(run, only)
+
+
+def refuse_fault(run: Run) -> None:
+    """Raise ApiProblem where this run, which has ended, failed for a reason that must not be overlooked."""
     if run.error == PENDING_APPROVAL_TEXT:
         raise _still_pending(run)
     if is_fault(run):
         raise _fault(run)
-    return letta_response(run, only)
 
 
 def _decide(

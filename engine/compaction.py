@@ -61,7 +61,8 @@ async def make_room(turn: Turn, agent: AgentSpec, world: Summariser) -> None:
 async def compact(turn: Turn, agent: AgentSpec, world: Summariser, trigger: Trigger) -> bool:
     """Summarise older messages of the turn and record it; False where there is nothing that can go.
 
-    Where no model can summarise them they go all the same, and the event says why they could not be summarised.
+    Where no model can summarise them they go all the same, and the event says why they could not be summarised; unless
+    somebody asked for a summary: then that is raised (llms.errors.ModelError) and everything stays.
     """
     settings = agent.compaction
     keep = int(agent.context_window * settings.keep_share / turn.calibration)
@@ -69,7 +70,7 @@ async def compact(turn: Turn, agent: AgentSpec, world: Summariser, trigger: Trig
     if cut is None:
         return False
     size, count = window_tokens(turn, agent), _count(turn, agent)
-    summary = await _summarise(cut, agent, world)
+    summary = await _summarise(cut, agent, world, is_needed=trigger is not Trigger.REQUESTED)
     message_id = new_id("message")
     turn.messages = [summary_message(summary.text, message_id), *cut.kept]
     turn.usage = turn.usage + summary.usage
@@ -108,15 +109,18 @@ def _count(turn: Turn, agent: AgentSpec) -> int:
     return len(turn.messages) + (1 if agent.system else 0)
 
 
-async def _summarise(cut: Cut, agent: AgentSpec, world: Summariser) -> _Summary:
+async def _summarise(cut: Cut, agent: AgentSpec, world: Summariser, *, is_needed: bool) -> _Summary:
+    """The summary by the first model that can give one. Raises ModelError where none can and no room `is_needed`."""
     handles = dict.fromkeys(handle for handle in (agent.compaction.model, agent.model) if handle)
-    error = ""
+    problems: list[ModelError] = []
     for handle in handles:
         try:
             return await _ask(cut, handle, agent, world)
         except ModelError as problem:
-            error = error or str(problem)
-    return _Summary(_without_summary(cut), "", Usage(), error)
+            problems.append(problem)
+    if not is_needed:
+        raise problems[0]
+    return _Summary(_without_summary(cut), "", Usage(), str(problems[0]))
 
 
 async def _ask(cut: Cut, handle: str, agent: AgentSpec, world: Summariser) -> _Summary:

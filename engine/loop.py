@@ -94,8 +94,11 @@ async def _ask(turn: Turn, agent: AgentSpec, world: World) -> ModelResponse:
 
 async def run_compaction(turn: Turn, world: World) -> RunOutcome:
     """A run that only makes room in the context window, because somebody asked for it. Raises as `run_agent` does."""
-    await compact(turn, await world.load_agent(), world, Trigger.REQUESTED)
-    outcome = _outcome(turn, StopReason.END_TURN)
+    try:
+        await compact(turn, await world.load_agent(), world, Trigger.REQUESTED)
+        outcome = _outcome(turn, StopReason.END_TURN)
+    except ModelError as error:
+        outcome = _outcome(turn, StopReason.LLM_API_ERROR, str(error))
     await world.recorder.record(run_ended(outcome))
     return outcome
 

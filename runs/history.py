@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from agents.models import Agent
@@ -10,18 +10,29 @@ from engine.compaction import summary_message
 from engine.specs import Outcome
 from llms.types import ContentPart, ImagePart, ModelMessage, RequestedCall, Role, TextPart
 from runs.contents import content_text
-from runs.models import Conversation, Message
+from runs.models import Conversation, Message, Run
 
 
 def model_history(agent: Agent, conversation: Conversation | None = None) -> list[ModelMessage]:
     """The messages of a conversation (None: the agent's own history) that stand in the context window, oldest first,
     without the system prompt. Where older ones were compacted, the latest summary stands for them."""
-    return list(_expand(in_context(agent, conversation)))
+    return list(model_messages(in_context(agent, conversation)))
 
 
-def in_context(agent: Agent, conversation: Conversation | None = None) -> list[Message]:
-    """The rows that stand in the context window: the latest summary, if any, and what it does not cover."""
+def turn_history(run: Run, chain: Collection[str]) -> list[ModelMessage]:
+    """The messages that a run begins or goes on with; `chain` are the run and those it resumes. An agent whose message
+    buffer is cleared by itself remembers nothing of earlier runs."""
+    only = chain if run.agent.extras.get("message_buffer_autoclear") else None
+    return list(model_messages(in_context(run.agent, run.conversation, only_of=only)))
+
+
+def in_context(
+    agent: Agent, conversation: Conversation | None = None, *, only_of: Collection[str] | None = None
+) -> list[Message]:
+    """The rows that stand in the context window: the latest summary, if any, and what it does not cover. `only_of` are
+    runs: then no others' messages are looked at."""
     joined = Message.objects.filter(agent=agent, conversation=conversation, position__isnull=False)
+    joined = joined if only_of is None else joined.filter(run__in=only_of)
     summary = joined.filter(role="summary").order_by("-position").first()
     shown = joined.exclude(role="summary").order_by("position")
     if summary is None:
@@ -29,7 +40,8 @@ def in_context(agent: Agent, conversation: Conversation | None = None) -> list[M
     return [summary, *shown.filter(position__gt=summary.covers_until)]
 
 
-def _expand(messages: Iterable[Message]) -> Iterator[ModelMessage]:
+def model_messages(messages: Iterable[Message]) -> Iterator[ModelMessage]:
+    """These rows as a model is told of them."""
     for message in messages:
         match message.role:
             case "user" | "system":

@@ -110,4 +110,6 @@ def _first_words(run: Run) -> str:
     messages = messages_of(run, RunPicture(run.pk))
     if messages:
         return messages[-1].text
+    if "compacts" in run.request:
+        return "Summary of older messages"
     return "Decisions on held calls" if run.decisions else ""

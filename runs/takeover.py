@@ -21,7 +21,7 @@ from engine.turn import Turn
 from llms.types import Usage
 from runs.closing import close_unstarted
 from runs.contents import content_text
-from runs.history import model_history
+from runs.history import turn_history
 from runs.leases import abandoned_runs
 from runs.models import Message, Run, RunEvent, Step, ToolCall
 
@@ -167,7 +167,7 @@ def load_turn(run_id: str) -> Turn:
     steps = list(Step.objects.filter(run_id__in=chain, responded_at__isnull=False))
     pending = Step.objects.filter(run=run, responded_at=None).first()
     return Turn(
-        messages=model_history(run.agent, run.conversation),
+        messages=turn_history(run, chain),
         past=_past_calls(chain),
         batch=open_batch(run),
         steps=len(steps),

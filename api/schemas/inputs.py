@@ -165,7 +165,7 @@ class Sent(Schema):
     def request(self) -> dict[str, Any]:
         """What is asked for besides the input, as runs.requests has it. Raises ApiProblem: 404 for an unknown model."""
         asked: dict[str, Any] = {
-            "model": self.override_model and _known(self.override_model),
+            "model": self.override_model and known_handle(self.override_model),
             "system": self.override_system,
             "client_tools": self.client_tools and [tool.model_dump() for tool in self.client_tools],
             "client_skills": self.client_skills and [skill.model_dump() for skill in self.client_skills],
@@ -197,7 +197,8 @@ def _chat_message(message: SentMessage) -> dict[str, Any]:
     return {**said, "content": content}
 
 
-def _known(handle: str) -> str:
+def known_handle(handle: str) -> str:
+    """The handle, where it may name a model. Raises ApiProblem: 404, 400 where it is no handle."""
     try:
         checked = check_handle(handle)
     except HandleProblem as problem:
