@@ -20,6 +20,7 @@ urlpatterns = [
     path("agents/", include("agents.urls")),
     path("archives/", include("archives.urls")),
     path("tools/", include("tools.urls")),
+    path("mcp/", include("mcp_servers.urls")),
     path("runs/", include("runs.urls")),
     path("v1/", api_urls),
     path("admin/", admin.site.urls),

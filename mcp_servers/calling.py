@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 from django.conf import settings
+from mcp_types import CallToolResult
 
 from access.database import persistently
 from engine.plan import PlannedCall
@@ -22,40 +24,25 @@ from tools.toolbox import Equipment
 
 
 async def call_mcp(equipment: Equipment, planned: PlannedCall, on_output: OnOutput) -> ToolResult:
-    """One call. Its time, the tool's timeout, includes connecting where that is needed."""
-    tool, name = equipment.tool, planned.call.name
-    seconds = tool.timeout_seconds or settings.ADE_TOOL_TIMEOUT
-    told: list[str] = []
-    redactor = Redactor(equipment.secrets)
+    """One call. Its time, the tool's timeout, includes connecting where that is needed. Secrets of the agent and of the
+    server are masked in whatever comes of it."""
+    tool = equipment.tool
+    try:
+        link, reach = await persistently(_look_up, tool.pk)
+    except McpTool.DoesNotExist:
+        return _failed(planned, "the MCP server of this tool has been removed")
+    except McpProblem as problem:
+        return _failed(planned, str(problem))
+    redactor, told = Redactor(equipment.secrets | reach.secrets), list[str]()
 
     def tell(line: str) -> None:
         told.append(redactor.clean(line))
         on_output("stderr", told[-1])
 
-    def result(outcome: Outcome, text: str) -> ToolResult:
-        return _cut(
-            ToolResult(planned.call.id, outcome, redactor.clean(text), stderr="".join(told)), tool.return_char_limit
-        )
-
-    def failed(why: str) -> ToolResult:
-        return result(Outcome.ERROR, f"Error executing function {name}: {why}")
-
-    try:
-        link, reach = await persistently(_look_up, tool.pk)
-    except McpTool.DoesNotExist:
-        return failed("the MCP server of this tool has been removed")
-    except McpProblem as problem:
-        return failed(str(problem))
-    try:
-        outcome, text = await _call(link, reach, planned, tell, seconds)
-    except TimeoutError:
-        return result(Outcome.TIMEOUT, f"Error executing function {name}: it took longer than {seconds:g} seconds")
-    except ConnectionLost as lost:
-        ran = " It may have carried out the call, or part of it." if lost.was_sent else " The call was not sent."
-        return failed(f"the connection to the MCP server {link.server.server_name} was lost: {lost}.{ran}")
-    except (ServerRefused, McpProblem) as problem:
-        return failed(str(problem))
-    return result(Outcome.SUCCESS, text) if outcome is Outcome.SUCCESS else failed(text)
+    result = await _result(link, reach, planned, tell, tool.timeout_seconds or settings.ADE_TOOL_TIMEOUT)
+    text = redactor.clean(result.text)
+    shown = _cut(text, tool.return_char_limit)
+    return replace(result, text=shown, full_text="" if shown == text else text, stderr="".join(told))
 
 
 def _look_up(tool_id: str) -> tuple[McpTool, Reach]:
@@ -63,30 +50,44 @@ def _look_up(tool_id: str) -> tuple[McpTool, Reach]:
     return link, reach_of(link.server)
 
 
-async def _call(
-    link: McpTool, reach: Reach, planned: PlannedCall, tell: OnProgress, seconds: float
-) -> tuple[Outcome, str]:
+async def _result(link: McpTool, reach: Reach, planned: PlannedCall, tell: OnProgress, seconds: float) -> ToolResult:
+    """What came of the call, good or not. Only cancellation is raised."""
+    try:
+        answer = await _call(link, reach, planned, tell, seconds)
+    except TimeoutError:
+        return _failed(planned, f"it took longer than {seconds:g} seconds", Outcome.TIMEOUT)
+    except ConnectionLost as lost:
+        ran = "It may have carried out the call, or part of it." if lost.was_sent else "The call was not sent."
+        return _failed(planned, f"the connection to the MCP server {link.server.server_name} was lost: {lost}. {ran}")
+    except (ServerRefused, McpProblem) as problem:
+        return _failed(planned, str(problem))
+    text = text_of(answer)
+    return _failed(planned, text) if answer.is_error else ToolResult(planned.call.id, Outcome.SUCCESS, text)
+
+
+async def _call(link: McpTool, reach: Reach, planned: PlannedCall, tell: OnProgress, seconds: float) -> CallToolResult:
     """Once; a second time where the first cannot have reached the server. Raises what the connection raises."""
     until = time.monotonic() + seconds
-    for attempt in (1, 2):
-        async with asyncio.timeout(until - time.monotonic()):
-            connection = await pool().connection(link.server_id, link.server.server_name, reach)
-        try:
-            answer = await connection.call(
-                link.remote_name, planned.arguments or {}, tell, max(until - time.monotonic(), 0.01)
-            )
-        except ConnectionLost as lost:
-            if lost.was_sent or attempt == 2:
-                raise
-            continue
-        return Outcome.ERROR if answer.is_error else Outcome.SUCCESS, text_of(answer)
-    raise AssertionError("the loop returns or raises")
+    try:
+        return await _attempt(link, reach, planned, tell, until)
+    except ConnectionLost as lost:
+        if lost.was_sent:
+            raise
+        return await _attempt(link, reach, planned, tell, until)
 
 
-def _cut(result: ToolResult, limit: int) -> ToolResult:
-    if len(result.text) <= limit:
-        return result
-    note = f"... [return cut: {len(result.text)} characters, the limit is {limit}]"
-    return ToolResult(
-        result.call_id, result.outcome, result.text[:limit] + note, full_text=result.text, stderr=result.stderr
-    )
+async def _attempt(link: McpTool, reach: Reach, planned: PlannedCall, tell: OnProgress, until: float) -> CallToolResult:
+    async with asyncio.timeout(until - time.monotonic()):
+        connection = await pool().connection(link.server_id, link.server.server_name, reach)
+    left = max(until - time.monotonic(), 0.0)
+    return await connection.call(link.remote_name, planned.arguments or {}, tell, left)
+
+
+def _failed(planned: PlannedCall, why: str, outcome: Outcome = Outcome.ERROR) -> ToolResult:
+    return ToolResult(planned.call.id, outcome, f"Error executing function {planned.call.name}: {why}")
+
+
+def _cut(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}... [return cut: {len(text)} characters, the limit is {limit}]"

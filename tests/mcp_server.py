@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 from mcp.server.mcpserver import Context, Image, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 
 PNG = bytes.fromhex("89504e470d0a1a0a")
@@ -55,7 +56,7 @@ def make(directory: Path) -> MCPServer:
     @server.tool(annotations=ToolAnnotations(idempotent_hint=True, destructive_hint=False))
     def fail(why: str) -> str:
         """Fail."""
-        raise ValueError(why)
+        raise ToolError(why)
 
     @server.tool()
     def die() -> str:
@@ -173,9 +174,7 @@ def main() -> None:
     elif given.transport == "stdio":
         make(given.directory).run("stdio")
     else:
-        serve_http(
-            make(given.directory), given.transport, given.port, given.token, given.legacy, given.directory
-        )
+        serve_http(make(given.directory), given.transport, given.port, given.token, given.legacy, given.directory)
 
 
 if __name__ == "__main__":

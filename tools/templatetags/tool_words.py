@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from django import template
 
+from tools.hints import Hints, hints_of
 from tools.models import Tool
 
 register = template.Library()
@@ -36,6 +37,12 @@ _SWITCHES: dict[str, SwitchWords] = {
 def switch_words(field: str) -> SwitchWords:
     """Label and help of one of a tool's switches."""
     return _SWITCHES[field]
+
+
+@register.filter
+def server_hints(tool: Tool) -> Hints | None:
+    """What the MCP server of the tool says about it."""
+    return hints_of(tool)
 
 
 @register.filter
