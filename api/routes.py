@@ -14,6 +14,7 @@ from ninja import Swagger
 from access.middleware import login_not_required
 from api import (
     absent,
+    agent_files,
     agent_files_open,
     agent_tools,
     agents,
