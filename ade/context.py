@@ -13,6 +13,7 @@ from runs.models import Run
 _PAGES = (
     ("Agents", "agents:list", "robot"),
     ("Tools", "tools:list", "tool"),
+    ("Folders", "folders:list", "file-text"),
     ("MCP", "mcp:list", "plug-connected"),
     ("Runs", "runs:list", "activity"),
     ("Models", "ops:models", "brain"),

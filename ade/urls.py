@@ -22,6 +22,7 @@ urlpatterns = [
     path("tools/", include("tools.urls")),
     path("mcp/", include("mcp_servers.urls")),
     path("runs/", include("runs.urls")),
+    path("folders/", include("folders.urls")),
     path("v1/", api_urls),
     path("admin/", admin.site.urls),
 ]
