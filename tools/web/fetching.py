@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import httpx
 
 from tools.web.addresses import AddressFilter, ForbiddenAddress, Resolve, resolve
 
-MOST_BYTES = 5 << 20
+MOST_BYTES = 2 << 20
 MOST_REDIRECTS = 5
 SECONDS = 20.0
 _MOST_ADDRESSES = 3
@@ -39,17 +40,18 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches pages that the filter lets through."""
+    """Fetches pages that the filter lets through. `tls` says which certificates are trusted, True being the usual ones."""
 
     addresses: AddressFilter = field(default_factory=AddressFilter)
     resolve: Resolve = resolve
     most_bytes: int = MOST_BYTES
     seconds: float = SECONDS
+    tls: ssl.SSLContext | bool = True
 
     async def fetch(self, url: str) -> Page:
         """The page behind this URL. Raises FetchProblem."""
         # No proxy of the environment: it would look names up by itself.
-        async with httpx.AsyncClient(timeout=self.seconds, trust_env=False, follow_redirects=False) as client:
+        async with httpx.AsyncClient(timeout=self.seconds, verify=self.tls, trust_env=False) as client:
             target = read_url(url)
             for _ in range(MOST_REDIRECTS + 1):
                 response = await self._ask(client, target)

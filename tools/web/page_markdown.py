@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 MEMORY = 1 << 30
-PROCESSOR_SECONDS = 20
+PROCESSOR_SECONDS = 30
 # What stands around a page's text, and what is no text.
 _DROPPED = (
     "script",
