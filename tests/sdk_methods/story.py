@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,8 @@ class Teller:
         if isinstance(value, str):
             return self._known.get(value[1:], value) if value.startswith("$") else value
         if isinstance(value, Mapping) and "$file" in value:
-            return (value["$file"], self.fill(value["text"]).encode())
+            text = self.fill(value["text"])
+            return (value["$file"], (text if isinstance(text, str) else json.dumps(text)).encode())
         if isinstance(value, Mapping):
             return {key: self.fill(item) for key, item in value.items()}
         return [self.fill(item) for item in value] if isinstance(value, list | tuple) else value

@@ -7,11 +7,13 @@ const { steps, known } = JSON.parse(readFileSync(0, "utf8"));
 
 const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 
+const asText = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+
 async function fill(value) {
   if (typeof value === "string") return value.startsWith("$") ? known[value.slice(1)] ?? value : value;
   if (Array.isArray(value)) return Promise.all(value.map(fill));
   if (value === null || typeof value !== "object") return value;
-  if ("$file" in value) return toFile(Buffer.from(await fill(value.text)), value.$file);
+  if ("$file" in value) return toFile(Buffer.from(asText(await fill(value.text))), value.$file);
   return Object.fromEntries(await Promise.all(Object.entries(value).map(async ([key, item]) => [key, await fill(item)])));
 }
 
