@@ -12,17 +12,18 @@ from tools.models import Tool
 StoredRule = dict[str, Any]
 
 USUAL = "letta_v1_agent"
+SPEAKING_TOOL = "send_message"
 _MEMORY = ("memory_insert", "memory_replace")
 _BASE_TOOLS: Mapping[str, tuple[str, ...]] = {
     USUAL: ("conversation_search", *_MEMORY),
     "react_agent": (),
     "workflow_agent": (),
-    "memgpt_v2_agent": ("send_message", "conversation_search", *_MEMORY),
+    "memgpt_v2_agent": (SPEAKING_TOOL, "conversation_search", *_MEMORY),
     "sleeptime_agent": (*_MEMORY, "memory_rethink", "memory_finish_edits"),
 }
 # Agents that speak by a tool.
-_OLDER = ("send_message", "conversation_search", "core_memory_append", "core_memory_replace")
-_ENDING = frozenset({"send_message", "memory_finish_edits"})
+_OLDER = (SPEAKING_TOOL, "conversation_search", "core_memory_append", "core_memory_replace")
+_ENDING = frozenset({SPEAKING_TOOL, "memory_finish_edits"})
 _GOING_ON = frozenset({name for names in (*_BASE_TOOLS.values(), _OLDER) for name in names} - _ENDING)
 
 
@@ -40,7 +41,7 @@ def base_tools(agent_type: str) -> list[Tool]:
 
 def speaks_by_tool(agent_type: str) -> bool:
     """Whether what agents of this type say to people are calls of send_message."""
-    return "send_message" in base_tool_names(agent_type)
+    return SPEAKING_TOOL in base_tool_names(agent_type)
 
 
 def base_rules(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.schemas.dates import message_date
-from api.schemas.messages import Wire, part_of_answer
+from api.schemas.messages import Wire, is_spoken, part_of_answer
 from runs.models import Message, RunDelta
 
 
@@ -53,7 +53,7 @@ class Pieces:
         for call in answer.calls:
             told = self.arguments.get(call["id"])
             rest = _rest(call["arguments"], told or "")
-            if not call["needs_approval"] and (rest or told is None):
+            if not call["needs_approval"] and not is_spoken(call) and (rest or told is None):
                 messages += self._call(call["id"], call["name"], rest, date)
         return messages
 

@@ -11,6 +11,7 @@ from heapq import merge
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
+from agents.base_tools import SPEAKING_TOOL, speaks_by_tool
 from api.news_rows import Rows, heard, rows_of
 from api.schemas.dates import message_date
 from api.schemas.runs import is_fault, stop_reason, usage_statistics
@@ -134,8 +135,11 @@ def _ping(run_id: str) -> Chunk:
 
 
 def _teller(run_id: str, *, is_token_mode: bool) -> Teller:
-    """Who tells this run: calls that need an approval, or that the client runs, come as an approval request."""
+    """Who tells this run: calls that need an approval, or that the client runs, come as an approval request; those by
+    which the agent speaks as whole messages."""
     run = Run.objects.select_related("agent").get(pk=run_id)
     held = {rule["tool_name"] for rule in run.agent.tool_rules if rule["type"] == RequiresApproval.type}
     held_back = frozenset(held) | client_tool_names(run.request)
+    if speaks_by_tool(run.agent.agent_type):
+        held_back |= {SPEAKING_TOOL}
     return Teller(run_id, is_token_mode, held_back, tells_compactions=bool(run.request.get("tells_compactions")))

@@ -73,7 +73,8 @@ class Teller:
             return []
         self.told_calls.add(answer.pk)
         pieces = self.pieces.get(answer.step_id or "")
-        return _chunks(pieces.rest_of_calls(answer) if pieces else wire.free_calls(answer))
+        calls = pieces.rest_of_calls(answer) if pieces else wire.free_calls(answer)
+        return _chunks([*wire.spoken(answer), *calls])
 
 
 def number(event: RunEvent, place: int) -> int:

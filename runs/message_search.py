@@ -10,7 +10,7 @@ from operator import add, or_
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
-from runs.contents import content_text
+from runs.contents import content_text, spoken_texts
 from runs.models import Message
 
 _MOST_WORDS = 16
@@ -66,7 +66,7 @@ def said(message: Message) -> str:
     """The text of a message as a person reads it."""
     if message.role == "tool":
         return "\n".join(str(returned["text"]) for returned in message.returns)
-    return content_text(message.content)
+    return "\n".join(text for text in (content_text(message.content), *spoken_texts(message.calls)) if text)
 
 
 def _chosen(

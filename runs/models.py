@@ -213,7 +213,8 @@ class Message(models.Model):
     """One message of a history: the agent's own, or that of a conversation.
 
     `position` orders the history; it is None while the message's run waits its turn. `content` is a text or a list
-    of parts; `calls` are {"id", "name", "arguments", "needs_approval"} of an assistant message; `returns` are
+    of parts; `calls` are {"id", "name", "arguments", "needs_approval"} of an assistant message, with "is_spoken" where the
+    agent speaks to people by that call; `returns` are
     {"call_id", "name", "outcome", "text", "stdout", "stderr"} of a tool message, in the model's order (rule 3.6);
     `decisions` those of an approval. A message of role "summary" stands in the context window for all messages up to the
     position `covers_until`, which stay in the history; `compaction` are the facts of the event that made it.
@@ -256,7 +257,7 @@ class Message(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Store it so that it can be searched for."""
-        self.search_text = search_text(self.content, self.reasoning, self.returns)
+        self.search_text = search_text(self.content, self.reasoning, self.returns, self.calls)
         super().save(*args, **kwargs)
 
 

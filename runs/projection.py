@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import F, Max
 from django.utils import timezone
 
+from agents.base_tools import speaks_by_tool
 from engine.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -28,6 +29,7 @@ from engine.events import (
 from engine.ids import new_id
 from engine.specs import CallState, Outcome, StopReason, ToolResult
 from runs.call_rows import CallRows
+from runs.kept_calls import kept_call, kept_return
 from runs.models import Message, Run, Step, ToolCall
 from runs.summary import summarise
 
@@ -137,7 +139,7 @@ def _open_step(run_id: str, at: datetime, event: ModelRequested) -> None:
 
 
 def _answer(run_id: str, at: datetime, event: ModelResponded) -> None:
-    run = Run.objects.get(pk=run_id)
+    run = Run.objects.select_related("agent").get(pk=run_id)
     Step.objects.filter(pk=event.step_id).update(
         finish_reason=event.finish,
         responded_at=at,
@@ -155,10 +157,7 @@ def _answer(run_id: str, at: datetime, event: ModelResponded) -> None:
         content=event.text,
         reasoning=event.reasoning,
         reasoning_signature=event.reasoning_signature,
-        calls=[
-            {"id": call.id, "name": call.name, "arguments": call.arguments, "needs_approval": False}
-            for call in event.calls
-        ],
+        calls=[kept_call(call, speaks=speaks_by_tool(run.agent.agent_type)) for call in event.calls],
         created_at=at,
     )
     ToolCall.objects.bulk_create(
@@ -241,7 +240,9 @@ def _close_batch(run_id: str, at: datetime, returns: Sequence[str]) -> None:
         return
     calls = ToolCall.objects.select_related("step").in_bulk(list(returns))
     step = calls[returns[0]].step
-    agent_id, conversation_id = Run.objects.values_list("agent_id", "conversation_id").get(pk=run_id)
+    facts = Run.objects.values_list("agent_id", "conversation_id", "agent__agent_type").get(pk=run_id)
+    agent_id, conversation_id, agent_type = facts
+    speaks = speaks_by_tool(agent_type)
     Message.objects.create(
         pk=new_id("message"),
         agent_id=agent_id,
@@ -250,22 +251,11 @@ def _close_batch(run_id: str, at: datetime, returns: Sequence[str]) -> None:
         step=step,
         position=next_position(agent_id, conversation_id),
         role="tool",
-        returns=[_return(calls[call_id]) for call_id in returns],
+        returns=[kept_return(calls[call_id], speaks=speaks) for call_id in returns],
         created_at=at,
     )
     is_cancelled = any(call.state == Outcome.CANCELLED for call in calls.values())
     Step.objects.filter(pk=step.pk).update(status="cancelled" if is_cancelled else "success")
-
-
-def _return(call: ToolCall) -> dict[str, object]:
-    return {
-        "call_id": call.pk,
-        "name": call.name,
-        "outcome": call.state,
-        "text": call.text,
-        "stdout": call.stdout,
-        "stderr": call.stderr,
-    }
 
 
 def _end_run(run_id: str, at: datetime, event: RunEnded) -> None:

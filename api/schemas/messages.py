@@ -13,13 +13,13 @@ from uuid import UUID
 from api.schemas.dates import message_date
 from engine.ids import answer_id
 from engine.specs import Outcome
-from runs.contents import content_text
+from runs.contents import content_text, message_of
 from runs.models import Message, ToolCall
 
 Wire = dict[str, Any]
 
 # The place of each part within its row: Letta derives the part's `otid` from it.
-_REASONING, _TEXT, _CALLS, _RETURNS = range(4)
+_REASONING, _TEXT, _CALLS, _RETURNS, _SPOKEN = range(5)
 
 
 def wire_messages(row: Message) -> list[Wire]:
@@ -50,9 +50,23 @@ def text(row: Message) -> list[Wire]:
     return [_message(row, "assistant_message", _TEXT, {"content": row.content})] if row.content else []
 
 
+def spoken(row: Message) -> list[Wire]:
+    """What the model said by calls of send_message, as agents of older types do: an assistant_message for each."""
+    calls = (call for call in row.calls if is_spoken(call))
+    return [
+        _message(row, "assistant_message", _SPOKEN + number, {"content": message_of(call["arguments"])})
+        for number, call in enumerate(calls)
+    ]
+
+
+def is_spoken(call: Mapping[str, Any]) -> bool:
+    """Whether the call is told as a message. One that a person has to approve is told as the call it is."""
+    return bool(call.get("is_spoken")) and not call["needs_approval"]
+
+
 def free_calls(row: Message) -> list[Wire]:
     """One tool_call_message with the calls of the batch that need nobody's approval."""
-    calls = [wire_call(call) for call in row.calls if not call["needs_approval"]]
+    calls = [wire_call(call) for call in row.calls if not call["needs_approval"] and not is_spoken(call)]
     return [_message(row, "tool_call_message", _CALLS, {"tool_call": calls[0], "tool_calls": calls})] if calls else []
 
 
@@ -66,13 +80,15 @@ def approval_request(row: Message) -> list[Wire]:
 
 
 def tool_returns(row: Message) -> list[Wire]:
-    """One tool_return_message with all returns of the batch, in the model's order (rule 3.6)."""
-    if not row.returns:
+    """One tool_return_message with all returns of the batch, in the model's order (rule 3.6); without those of calls that
+    are told as messages."""
+    told = [each for each in row.returns if not each.get("is_spoken")]
+    if not told:
         return []
-    returns = [wire_return(each) for each in row.returns]
+    returns = [wire_return(each) for each in told]
     first = returns[0]
     singles = {key: first[key] for key in ("tool_return", "status", "tool_call_id", "stdout", "stderr")}
-    facts = {**singles, "tool_returns": returns, "name": row.returns[0]["name"]}
+    facts = {**singles, "tool_returns": returns, "name": told[0]["name"]}
     return [_message(row, "tool_return_message", _RETURNS, facts)]
 
 
@@ -167,7 +183,7 @@ def _system(row: Message) -> list[Wire]:
 
 
 def _assistant(row: Message) -> list[Wire]:
-    return [*reasoning(row), *text(row), *free_calls(row), *approval_request(row)]
+    return [*reasoning(row), *text(row), *spoken(row), *free_calls(row), *approval_request(row)]
 
 
 def _decided(decision: Mapping[str, Any]) -> Wire:
