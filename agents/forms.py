@@ -36,7 +36,7 @@ class HandleField(forms.CharField):
     def clean(self, value: Any) -> str:
         handle = super().clean(value)
         try:
-            return check_handle(handle)
+            return check_handle(handle) if handle else ""
         except HandleProblem as problem:
             raise forms.ValidationError(str(problem)) from problem
 

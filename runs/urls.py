@@ -5,12 +5,15 @@ from __future__ import annotations
 from django.urls import path
 
 from runs import chat_views, downloads, lists, views
+from runs.agent_files import pages as agent_files
 
 app_name = "runs"
 urlpatterns = [
     path("", lists.run_list, name="list"),
     path("running/", lists.running_count, name="running-count"),
     path("tool-stats/", lists.tool_stats, name="tool-stats"),
+    path("import-agent/", agent_files.upload, name="import-agent"),
+    path("agent/<str:agent_id>/export/", agent_files.download, name="export-agent"),
     path("agent/<str:agent_id>/", lists.agent_runs, name="agent-runs"),
     path("agent/<str:agent_id>/simulator/", chat_views.simulator, name="simulator"),
     path("agent/<str:agent_id>/begin/", chat_views.begin, name="begin"),
