@@ -36,19 +36,19 @@ DEVICES = ("/dev/null",)
 @dataclass(frozen=True, slots=True)
 class Confinement:
     """What the fork server knows before any call: which guards are on, the filter programs, and the places that every
-    tool can read, opened, with their Landlock rights. `packages` is a directory whose .pth files are to be heeded, `node` the path of
-    Node.js."""
+    tool can read, opened, with their Landlock rights. `packages` is a directory whose .pth files are to be heeded, `node` how
+    Node.js is started."""
 
     on: frozenset[Guard]
     program: bytes
     network_programs: Mapping[Network, bytes]
     places: Sequence[tuple[int, int]]
     packages: str = ""
-    node: str = ""
+    node: Sequence[str] = ()
 
     @classmethod
     def prepare(
-        cls, on: frozenset[Guard], readable: Sequence[str] = (), packages: str = "", node: str = ""
+        cls, on: frozenset[Guard], readable: Sequence[str] = (), packages: str = "", node: Sequence[str] = ()
     ) -> Confinement:
         """Build and open everything, once. `readable` are further places that tools can read."""
         program, networks = b"", {}

@@ -35,6 +35,7 @@ def request_of(call: SandboxCall) -> bytes:
         "writable_paths": call.writable_paths,
         "language": call.language,
         "parameters": call.parameters,
+        "node_modules": call.node_modules,
     }
     return pack_request(json.dumps(request).encode())
 

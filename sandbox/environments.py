@@ -1,38 +1,32 @@
-"""Virtual environments with the packages that tools ask for, one for each set of requirements, kept in a directory.
+"""Environments with the packages that tools ask for, one for each set of requirements, kept in a directory: a virtual
+environment of Python, or a node_modules for TypeScript.
 
 All there is to know stands in that directory, so that any process of the server can ask: the environment itself, a log of
 its building, a lock that is held meanwhile, and afterwards either a mark that it is complete or why it could not be built.
-Only wheels are installed: no package's own code runs before a tool does, in the sandbox.
+No package's own code runs before a tool does, in the sandbox.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
-import os
 import shutil
-import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from .installing import CannotInstall, OnLine, Scribe, install
 from .requirements import Requirements, key_of
 from .specs import SandboxUnavailable
 
 BUILD_SECONDS = 600.0
 SECONDS_UNTIL_RETRY = 60.0
 LOOK_EVERY = 0.2
-REASON_LINES = 8
 REASON_CHARS = 1500
-FOR_PIP = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
-FOR_PIP_LOWER = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
-
-OnLine = Callable[[str], None]
-"""Told each line of a building's progress, without its end."""
 
 
 class BuildState(StrEnum):
@@ -69,6 +63,16 @@ class Environment:
         """Where its packages lie."""
         return self.directory / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
+    @property
+    def node_modules(self) -> Path:
+        """Where the packages of one for TypeScript lie."""
+        return self.directory / "node_modules"
+
+    @property
+    def is_for_node(self) -> bool:
+        """Whether TypeScript tools use it, instead of Python ones."""
+        return self.node_modules.is_dir()
+
 
 class Environments:
     """All of them, below one directory."""
@@ -80,6 +84,10 @@ class Environments:
         self._root = root
         self._build_seconds = build_seconds
         self._patience = patience
+
+    def of(self, requirements: Requirements) -> Environment:
+        """The environment of these, whether it is there yet or not."""
+        return Environment(_Places(self._root, key_of(requirements)).directory)
 
     def standing(self, requirements: Requirements) -> Standing:
         """How it stands with the environment of these."""
@@ -97,7 +105,8 @@ class Environments:
         _Places(self._root, key_of(requirements)).failure.unlink(missing_ok=True)
 
     async def ready(self, requirements: Requirements, on_line: OnLine) -> Environment:
-        """The environment, built where that has not been done. Raises SandboxUnavailable with pip's reason; when it is
+        """The environment, built where that has not been done. Raises SandboxUnavailable with the installer's reason;
+        when it is
         cancelled nothing of the building goes on."""
         places = _Places(self._root, key_of(requirements))
         if places.is_complete:
@@ -119,28 +128,12 @@ class Environments:
         try:
             async with asyncio.timeout(self._build_seconds):
                 with places.log.open("w", encoding="utf-8", errors="replace") as log:
-                    await _install(places.directory, requirements, _Scribe(log.write, log.flush, on_line))
+                    await install(places.directory, requirements, Scribe(log.write, log.flush, on_line))
         except TimeoutError:
             places.fail(f"The packages could not be installed within {self._build_seconds:g} s.")
-        except _CommandFailed as error:
+        except CannotInstall as error:
             places.fail(f"The packages could not be installed: {error}")
         places.mark.touch()
-
-
-class _CommandFailed(Exception):
-    """The last lines that it said."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Scribe:
-    write: Callable[[str], object]
-    flush: Callable[[], object]
-    on_line: OnLine
-
-    def note(self, line: str) -> None:
-        self.write(line + "\n")
-        self.flush()
-        self.on_line(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,46 +220,3 @@ def _try_lock(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-async def _install(directory: Path, requirements: Requirements, scribe: _Scribe) -> None:
-    scribe.note("Making an environment for " + ", ".join(one.line for one in requirements))
-    await _run(["-m", "venv", "--without-pip", str(directory)], scribe)
-    python = str(directory / "bin" / "python")
-    pip = ["-m", "pip", "--python", python, "--disable-pip-version-check", "--no-input", "install"]
-    options = ["--only-binary", ":all:", "--progress-bar", "off", "--no-warn-script-location"]
-    await _run([*pip, *options, "--", *(one.line for one in requirements)], scribe)
-
-
-async def _run(arguments: list[str], scribe: _Scribe) -> None:
-    """A command of this Python, in a session of its own, all of it ended with us. Raises _CommandFailed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", *arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=installer_environment(os.environ),
-        start_new_session=True,
-    )
-    lines: list[str] = []
-    try:
-        assert process.stdout is not None  # asked for above
-        async for raw in process.stdout:
-            lines.append(raw.decode("utf-8", "replace").rstrip())
-            scribe.note(lines[-1])
-        if await process.wait() != 0:
-            raise _CommandFailed("\n".join(lines[-REASON_LINES:]) or f"exit code {process.returncode}")
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-
-
-def installer_environment(given: Mapping[str, str]) -> dict[str, str]:
-    """What pip is given of the server's environment: how to reach an index, and no secret of the server's own."""
-    return {
-        name: value
-        for name, value in given.items()
-        if name in FOR_PIP or name.startswith("PIP_") or name.lower() in FOR_PIP_LOWER
-    }

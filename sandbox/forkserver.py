@@ -43,12 +43,14 @@ class ForkServerSandbox:
         idle: int = 4,
         scratch_root: Path | None = None,
         shared_paths: Sequence[str] = (),
+        readable: Sequence[str] = (),
     ) -> None:
         """`python` is the tools' interpreter and decides which packages they have; with `packages` they have those of
         that directory instead, and what is in it is never run outside a tool. `preload` are modules worth having
         warm. `guards` are used where the kernel allows, `required` ones must be there for it to start at all. `idle`
         supervisors wait for calls. Scratch directories are made below `scratch_root` (default: the system's).
         `shared_paths` are those that calls may name as `writable_paths`: inside bubblewrap nothing else is there.
+        `readable` are further directories that tools read.
         """
         self._order = Order(
             python=python,
@@ -59,6 +61,7 @@ class ForkServerSandbox:
             idle=idle,
             scratch_root=scratch_root,
             shared_paths=tuple(shared_paths),
+            readable=tuple(readable),
         )
         self._server: RunningServer | None = None
         self._starting = asyncio.Lock()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import bubblewrap, linux
 from .levels import Guard, Level
-from .nodejs import find_node, node_places
+from .nodejs import find_node, node_flags, node_places
 from .scratch import Base
 from .specs import SandboxUnavailable
 
@@ -41,6 +41,7 @@ class Order:
     idle: int
     scratch_root: Path | None
     shared_paths: tuple[str, ...]
+    readable: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -98,10 +99,16 @@ async def launch(order: Order) -> RunningServer:
     ours.setblocking(False)
     base = await asyncio.to_thread(Base, order.scratch_root)
     with theirs:
+        await asyncio.to_thread(node_flags, find_node())
         settings = _settings(order, base.path, theirs.fileno())
         command = [order.python, *_flags(order), "-c", BOOT, str(CODE), settings]
         if is_wrapped:
-            places = [*await _python_paths(order), str(Path(__file__).parent), *node_places(find_node())]
+            places = [
+                *await _python_paths(order),
+                str(Path(__file__).parent),
+                *node_places(find_node()),
+                *order.readable,
+            ]
             command = [*bubblewrap.options(wrapper, places, [str(base.path), *order.shared_paths]), *command]
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -140,8 +147,9 @@ def _settings(order: Order, base: Path, requests: int) -> str:
         "preload": order.preload,
         "idle": order.idle,
         "packages": str(order.packages or ""),
-        "readable": [*_own_places(order), *node_places(find_node())],
-        "node": find_node(),
+        "readable": [*_own_places(order), *node_places(find_node()), *order.readable],
+        "check": order.readable,
+        "node": [find_node(), *node_flags(find_node())] if find_node() else [],
     }
     return json.dumps(settings)
 

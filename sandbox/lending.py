@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from .environments import Environment, Environments, OnLine
+from .environments import Environment, Environments
 from .forkserver import ForkServerSandbox, Pool
+from .installing import OnLine
 from .requirements import Requirements, key_of
 
 IDLE_SECONDS = 600.0

@@ -13,8 +13,9 @@ import shutil
 import signal
 import struct
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,12 +39,20 @@ def find_node() -> str:
     return str(Path(found).resolve()) if found else ""
 
 
+@cache
+def node_flags(node: str) -> tuple[str, ...]:
+    """What this Node.js has to be told: older ones import packages that are ES modules only when asked to."""
+    flags = ("--experimental-require-module",)
+    tried = subprocess.run([node, *flags, "-e", "0"], check=False, capture_output=True) if node else None
+    return flags if tried and tried.returncode == 0 else ()
+
+
 def node_places(node: str) -> list[str]:
     """What a TypeScript tool has to read besides what every tool may."""
     return [str(HARNESS), node] if node else []
 
 
-def run_node_tool(call: Mapping[str, Any], memory: ReportMemory, node: str) -> NoReturn:
+def run_node_tool(call: Mapping[str, Any], memory: ReportMemory, node: Sequence[str]) -> NoReturn:
     """Call the function, leave the report and end the process. Never returns."""
     if not node:
         _tell_error(call, memory, NOT_INSTALLED)
@@ -61,12 +70,15 @@ def run_node_tool(call: Mapping[str, Any], memory: ReportMemory, node: str) -> N
     _end_alike(code)
 
 
-def _start(call: Mapping[str, Any], node: str, report_fd: int, word: bytes) -> subprocess.Popen[bytes]:
+def _start(call: Mapping[str, Any], node: Sequence[str], report_fd: int, word: bytes) -> subprocess.Popen[bytes]:
     heap = int(call["limits"]["memory_bytes"] * HEAP_SHARE) >> 20
-    asked = {name: call[name] for name in ("source", "function", "arguments", "agent_state", "agent_id", "parameters")}
+    asked = {
+        name: call[name]
+        for name in ("source", "function", "arguments", "agent_state", "agent_id", "parameters", "node_modules")
+    }
     message = json.dumps({"word": word.hex(), "fd": report_fd, "call": asked}).encode()
     process = subprocess.Popen(
-        [node, f"--max-old-space-size={heap}", "--no-warnings", str(HARNESS / "run_tool.cjs")],
+        [*node, f"--max-old-space-size={heap}", "--no-warnings", str(HARNESS / "run_tool.cjs")],
         stdin=subprocess.PIPE,
         pass_fds=[report_fd],
     )

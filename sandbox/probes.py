@@ -8,7 +8,7 @@ import pwd
 import re
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,8 @@ class Findings:
     namespaces: int
 
 
-def probe(wanted: frozenset[Guard], base: Path) -> Findings:
-    """The most that is both wanted and possible."""
+def probe(wanted: frozenset[Guard], base: Path, readable: Sequence[str] = ()) -> Findings:
+    """The most that is both wanted and possible, when tools have to read these directories."""
     off: dict[Guard, str] = {guard: "not asked for by the settings" for guard in Guard if guard not in wanted}
     abi = landlock.abi()
     for guard, least, kernel in (
@@ -50,7 +50,7 @@ def probe(wanted: frozenset[Guard], base: Path) -> Findings:
     namespaces = 0 if Guard.PROCESS_NAMESPACE in off else _namespaces()
     if namespaces == 0:
         off.setdefault(Guard.PROCESS_NAMESPACE, "this user may not create namespaces")
-    if Guard.OWN_USER not in off and (reason := _why_no_spare_user(base)):
+    if Guard.OWN_USER not in off and (reason := _why_no_spare_user(base, readable)):
         off[Guard.OWN_USER] = reason
     on = frozenset(Guard) - off.keys()
     if Guard.PROCESS_LIMIT in on and (reason := _why_no_process_limit(on, namespaces)):
@@ -102,7 +102,7 @@ def _namespaces() -> int:
     return flags if _succeeds(attempt, flags) else 0
 
 
-def _why_no_spare_user(base: Path) -> str:
+def _why_no_spare_user(base: Path, readable: Sequence[str]) -> str:
     if os.getuid() != 0:
         return "only root can change users"
     taken = {entry.pw_uid for entry in pwd.getpwall()} & set(range(FIRST_SPARE_UID, FIRST_SPARE_UID + SPARE_UIDS))
@@ -111,12 +111,16 @@ def _why_no_spare_user(base: Path) -> str:
 
     def attempt() -> None:
         become_spare_user(FIRST_SPARE_UID)
-        for directory in (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent)):
+        for directory in (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent), *readable):
             os.listdir(directory)  # noqa: PTH208
         if not os.access(base, os.X_OK):
             raise PermissionError(base)
 
-    return "" if _succeeds(attempt) else f"another user could not read Python at {sys.base_prefix} or enter {base}"
+    return (
+        ""
+        if _succeeds(attempt)
+        else f"another user could not read {', '.join([sys.base_prefix, *readable])} or enter {base}"
+    )
 
 
 def _why_no_process_limit(on: frozenset[Guard], namespaces: int) -> str:

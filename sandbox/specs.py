@@ -72,7 +72,7 @@ class SandboxCall:
     `environment` is the whole environment the tool sees besides the sandbox's own harmless defaults (PATH, HOME,
     TMPDIR, LANG); nothing of the server's environment is inherited. `writable_paths` are directories of the operator's
     choice that the tool may use besides its scratch directory. `parameters` are the names of the tool's arguments, in
-    order; TypeScript tools are bound by them. A Python tool gets `agent_state` and `agent_id` where it names a parameter
+    order; TypeScript tools are bound by them, and import from `node_modules`. A Python tool gets `agent_state` and `agent_id` where it names a parameter
     so; with `wants_client` also `client`, as a parameter and as a name of its module: a Letta client that uses `server`.
     """
 
@@ -89,6 +89,7 @@ class SandboxCall:
     writable_paths: tuple[str, ...] = ()
     language: Language = Language.PYTHON
     parameters: tuple[str, ...] = ()
+    node_modules: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     base = Path(settings["base"])
     # Tools of a spare user pass through to their own directory; without one nobody but us may.
     base.chmod(0o711)
-    findings = probe(frozenset(Guard(name) for name in settings["guards"]), base)
+    findings = probe(frozenset(Guard(name) for name in settings["guards"]), base, settings["check"])
     if Guard.OWN_USER not in findings.level.on:
         base.chmod(0o700)
     _tell(findings)

@@ -11,7 +11,7 @@ import pytest
 
 from runs.database import close_connections
 
-pytest_plugins = ["tests.provider_fixtures", "tests.server_fixtures", "tests.wheels"]
+pytest_plugins = ["tests.provider_fixtures", "tests.server_fixtures", "tests.wheels", "tests.npm_registry"]
 
 
 def need(program: str, why: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.environments import BuildState, Environment, Environments, installer_environment
+from sandbox.environments import BuildState, Environment, Environments
 from sandbox.forkserver import ForkServerSandbox
+from sandbox.installing import installer_environment
 from sandbox.lending import Preload, Sandboxes
 from sandbox.requirements import Requirement, RequirementProblem, key_of, read_json, read_lines
 from sandbox.specs import Outcome, SandboxUnavailable

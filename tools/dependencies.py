@@ -14,13 +14,13 @@ from django.views.decorators.http import require_GET, require_POST
 from access.activity import actor_of
 from access.replies import PageRequest, go, show, with_news, with_toast
 from sandbox.environments import BuildState
-from sandbox.requirements import Requirements, read_json
+from sandbox.requirements import Requirements
 from sandbox.specs import SandboxUnavailable
 from tools.forms import DependenciesForm
 from tools.library import ToolProblem, change_tool
 from tools.models import Tool
 from tools.pages import dependencies_context, show_tool
-from tools.sandboxes import environments
+from tools.sandboxes import environments, packages_of
 from tools.views import CHANGED
 
 log = logging.getLogger(__name__)
@@ -31,10 +31,11 @@ _builds: set[asyncio.Task[None]] = set()
 @require_POST
 def save(request: PageRequest, tool_id: str) -> HttpResponse:
     """Other packages; the next call, or Build now, installs them."""
-    tool, form = get_object_or_404(Tool, pk=tool_id), DependenciesForm(request.POST)
+    tool = get_object_or_404(Tool, pk=tool_id)
+    form = DependenciesForm(request.POST, language=tool.source_type)
     if form.is_valid():
         try:
-            tool = change_tool(actor_of(request), tool, {"pip_requirements": form.cleaned_data["requirements"]})
+            tool = change_tool(actor_of(request), tool, {form.field: form.cleaned_data["requirements"]})
         except ToolProblem as problem:
             form.add_error("requirements", str(problem))
     if not form.is_valid():
@@ -54,7 +55,7 @@ def environment(request: PageRequest, tool_id: str) -> HttpResponse:
 async def build(request: PageRequest, tool_id: str) -> HttpResponse:
     """Install the packages now, whatever became of it last time. The answer does not wait for the end."""
     tool = await aget_object_or_404(Tool, pk=tool_id)
-    requirements = read_json(tool.pip_requirements)
+    requirements = packages_of(tool)
     if requirements and environments().standing(requirements).state is not BuildState.BUILDING:
         environments().forget_failure(requirements)
         begun = asyncio.Event()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from sandbox.requirements import RequirementProblem, read_lines
+from sandbox.requirements import RequirementProblem, read_lines, read_npm_lines
 from tools.models import NetworkAccess, Tool
 from tools.problems import Problem
+from tools.typescript import PYTHON, TYPESCRIPT
 
 if TYPE_CHECKING:
     ToolModelForm = forms.ModelForm[Tool]
@@ -42,6 +44,31 @@ class LinesField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
+class JsonField(LinesField):
+    """JSON as people write it; what is wrong with it is said with its line, and what was typed stays."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            10, **{"required": True, **kwargs}, attrs={"class": "form-control mono", "spellcheck": "false"}
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if value is None or isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            where = (
+                f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+            )
+            raise forms.ValidationError(f"This is no JSON ({where}).") from error
+        if not isinstance(value, dict):
+            raise forms.ValidationError("This is no JSON object: write it as {…}.")
+        return value
 
 
 def text_input(placeholder: str = "", **attributes: str) -> forms.TextInput:
@@ -89,11 +116,22 @@ class ToolExecutionForm(ToolModelForm):
 
 
 class SourceForm(forms.Form):
-    """The source of a tool. `problems` are what the library found in it, by line."""
+    """The source of a tool, and for TypeScript the schema, which is not derived. `problems` are what the library found in
+    the source, by line."""
 
     use_required_attribute = False
     source_code = LinesField(label="Source", required=True)
+    json_schema = JsonField(
+        label="Schema",
+        help_text="What the model is told: name of the function, description, parameters as JSON Schema. Not derived from TypeScript.",
+    )
     problems: tuple[Problem, ...] = ()
+
+    def __init__(self, *args: Any, language: str = PYTHON, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.language = language
+        if language != TYPESCRIPT:
+            del self.fields["json_schema"]
 
     def refuse(self, text: str, problems: tuple[Problem, ...]) -> None:
         """The library does not take this source."""
@@ -105,11 +143,18 @@ class SourceForm(forms.Form):
 class NewToolForm(SourceForm):
     """A tool from its source, and the one question that matters most."""
 
+    source_type = forms.ChoiceField(
+        choices=[(PYTHON, "Python"), (TYPESCRIPT, "TypeScript")], widget=forms.HiddenInput, required=False
+    )
     enable_parallel_execution = forms.BooleanField(label="Enable parallel execution", required=False)
+
+    def clean_source_type(self) -> str:
+        return self.language
 
 
 class DependenciesForm(forms.Form):
-    """The Python packages of a tool, one a line. `requirements` is cleaned to what a tool keeps, None for none."""
+    """The packages of a tool in its language, one a line. `requirements` is cleaned to what a tool keeps, None for none;
+    `field` is where it keeps them."""
 
     use_required_attribute = False
     requirements = LinesField(
@@ -119,9 +164,21 @@ class DependenciesForm(forms.Form):
         attrs={"class": "form-control mono", "spellcheck": "false", "placeholder": "httpx>=0.27"},
     )
 
+    def __init__(self, *args: Any, language: str = PYTHON, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        is_npm = language == TYPESCRIPT
+        self.field = "npm_requirements" if is_npm else "pip_requirements"
+        self._read = read_npm_lines if is_npm else read_lines
+        if is_npm:
+            self.fields["requirements"].label = "npm packages"
+            self.fields[
+                "requirements"
+            ].help_text = "One a line, with or without versions: zod@^3.23. Their scripts are never run."
+            self.fields["requirements"].widget.attrs["placeholder"] = "zod@^3.23"
+
     def clean_requirements(self) -> list[dict[str, str | None]] | None:
         try:
-            return [one.as_json() for one in read_lines(self.cleaned_data["requirements"])] or None
+            return [one.as_json() for one in self._read(self.cleaned_data["requirements"])] or None
         except RequirementProblem as problem:
             raise forms.ValidationError(str(problem)) from problem
 

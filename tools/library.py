@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from access import activity
 from access.activity import Actor
 from access.changes import assign, explain, save_changes
-from sandbox.requirements import RequirementProblem, read_json
+from sandbox.requirements import RequirementProblem, Requirements, read_json, read_npm_json
 from tools.built_in import is_built_in
 from tools.models import Tool, ToolType
 from tools.problems import Problem, SourceError
@@ -205,13 +205,20 @@ def _known(given: Mapping[str, Any]) -> dict[str, Any]:
     unknown = given.keys() - CHANGEABLE - {"name"}
     if unknown:
         raise ToolProblem(f"A tool has no field {', '.join(sorted(unknown))}.")
-    if given.get("pip_requirements") is None:
-        return dict(given)
+    return dict(given) | {
+        field: _checked_packages(field, given[field], read)
+        for field, read in (("pip_requirements", read_json), ("npm_requirements", read_npm_json))
+        if given.get(field) is not None
+    }
+
+
+def _checked_packages(
+    field: str, asked: list[Mapping[str, Any]], read: Callable[[list[Mapping[str, Any]]], Requirements]
+) -> list[dict[str, str | None]]:
     try:
-        requirements = read_json(given["pip_requirements"])
+        return [one.as_json() for one in read(asked)]
     except RequirementProblem as problem:
-        raise ToolProblem(f"pip_requirements: {problem}") from problem
-    return {**given, "pip_requirements": [one.as_json() for one in requirements]}
+        raise ToolProblem(f"{field}: {problem}") from problem
 
 
 def _derive(given: Mapping[str, Any], before: Tool | None) -> dict[str, Any]:

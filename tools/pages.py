@@ -15,11 +15,10 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import JsonLexer
 
 from access.replies import PageRequest, show, wants_part
-from sandbox.requirements import read_json
 from tools.built_in import is_built_in
 from tools.forms import DependenciesForm, SourceForm, ToolExecutionForm
 from tools.models import Tool, ToolType
-from tools.sandboxes import environments
+from tools.sandboxes import environments, packages_of
 from tools.static_check import inspect_source
 from tools.trial_form import fields_of
 
@@ -56,7 +55,8 @@ def tool_context(request: PageRequest, tool: Tool, tab: str) -> dict[str, Any]:
     }
     match tab:
         case "code":
-            context["form"] = SourceForm(initial={"source_code": tool.source_code})
+            given = {"source_code": tool.source_code, "json_schema": tool.json_schema}
+            context["form"] = SourceForm(initial=given, language=tool.source_type)
         case "schema":
             context |= schema_context(tool)
         case "test":
@@ -70,10 +70,10 @@ def tool_context(request: PageRequest, tool: Tool, tab: str) -> dict[str, Any]:
 
 def dependencies_context(tool: Tool) -> dict[str, Any]:
     """The packages that the tool asks for, and how it stands with the environment that has them."""
-    requirements = read_json(tool.pip_requirements)
+    requirements = packages_of(tool)
     lines = "\n".join(one.line for one in requirements)
     standing = environments().standing(requirements) if requirements else None
-    return {"form": DependenciesForm(initial={"requirements": lines}), "standing": standing}
+    return {"form": DependenciesForm(initial={"requirements": lines}, language=tool.source_type), "standing": standing}
 
 
 def schema_context(tool: Tool) -> dict[str, Any]:

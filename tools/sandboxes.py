@@ -12,6 +12,9 @@ from sandbox.environments import Environment, Environments
 from sandbox.forkserver import ForkServerSandbox
 from sandbox.lending import Preload, Sandboxes
 from sandbox.levels import STRICT, Guard
+from sandbox.requirements import Requirements, read_json, read_npm_json
+from tools.models import Tool
+from tools.typescript import TYPESCRIPT
 
 REQUIRED: Mapping[str, frozenset[Guard]] = {
     "auto": frozenset(),
@@ -43,11 +46,23 @@ def environments() -> Environments:
     return Environments(settings.ADE_DATA_DIR / "environments")
 
 
+def packages_of(tool: Tool) -> Requirements:
+    """The packages of its own that a tool asks for, in its language."""
+    return read_npm_json(tool.npm_requirements) if tool.source_type == TYPESCRIPT else read_json(tool.pip_requirements)
+
+
 def _make(environment: Environment | None, preload: Preload) -> ForkServerSandbox:
     required = REQUIRED[settings.ADE_SANDBOX]
     if environment is None:
         idle = IDLE_IN_ENVIRONMENT if preload else IDLE
         return ForkServerSandbox(required=required, preload=preload, idle=idle, shared_paths=settings.ADE_TOOL_PATHS)
+    if environment.is_for_node:
+        return ForkServerSandbox(
+            required=required,
+            idle=IDLE_IN_ENVIRONMENT,
+            shared_paths=settings.ADE_TOOL_PATHS,
+            readable=[str(environment.directory)],
+        )
     return ForkServerSandbox(
         python=environment.python,
         packages=environment.packages,

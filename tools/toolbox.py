@@ -15,7 +15,6 @@ from engine.ports import CallTool, OnOutput
 from engine.specs import Outcome, ToolResult
 from sandbox.forkserver import ForkServerSandbox, Pool
 from sandbox.levels import Level
-from sandbox.requirements import read_json
 from sandbox.specs import (
     Language,
     Limits,
@@ -29,7 +28,7 @@ from sandbox.specs import (
 from tools.client_access import access_for, asks_for_access, asks_for_client, variables_for
 from tools.models import Tool, ToolType
 from tools.redaction import Redactor
-from tools.sandboxes import all_sandboxes, sandboxes
+from tools.sandboxes import all_sandboxes, environments, packages_of, sandboxes
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +118,9 @@ async def run_source(
         server=access,
         wants_client=asks_for_client(tool.source_code, tool.source_type),
     )
+    packages = packages_of(tool)
+    if packages and call.language is Language.TYPESCRIPT:
+        call = replace(call, node_modules=str(environments().of(packages).node_modules))
     progress: list[str] = []
     with redactor.listening(on_output) as listen:
 
@@ -127,7 +129,7 @@ async def run_source(
             if listen is not None:
                 listen(OutputStream.STDERR, progress[-1])
 
-        async with sandboxes().lend(read_json(tool.pip_requirements), tell, with_client=access is not None) as box:
+        async with sandboxes().lend(packages, tell, with_client=access is not None) as box:
             result = await box.run(call, listen)
     return replace(
         result,

@@ -8,7 +8,7 @@ from typing import Any
 
 from tools.problems import Problem, SourceError
 
-TYPESCRIPT = "typescript"
+PYTHON, TYPESCRIPT = "python", "typescript"
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}")
 
 

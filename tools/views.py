@@ -17,11 +17,13 @@ from tools.library import ToolProblem, change_tool, create_tool, delete_tool
 from tools.models import Tool
 from tools.pages import TABS, show_tool
 from tools.static_check import inspect_source
+from tools.typescript import PYTHON, TYPESCRIPT
 
 PAGE_SIZE = 100
 CHANGED = "tool-changed"
 """The event by which other parts of a page learn that a tool is not as it was."""
 
+LANGUAGES = {PYTHON: "Python", TYPESCRIPT: "TypeScript"}
 STARTING_SOURCE = '''def word_count(text: str) -> int:
     """Count the words of a text.
 
@@ -30,6 +32,19 @@ STARTING_SOURCE = '''def word_count(text: str) -> int:
     """
     return len(text.split())
 '''
+STARTING_TYPESCRIPT = """export async function word_count(text: string): Promise<number> {
+  return text.split(/\\s+/).filter(Boolean).length
+}
+"""
+STARTING_SCHEMA = {
+    "name": "word_count",
+    "description": "Count the words of a text.",
+    "parameters": {
+        "type": "object",
+        "properties": {"text": {"type": "string", "description": "The text to count."}},
+        "required": ["text"],
+    },
+}
 
 
 @require_GET
@@ -37,7 +52,7 @@ def tool_list(request: PageRequest) -> HttpResponse:
     """The library: searched by q, narrowed by mode (parallel or sequential)."""
     q, mode = request.GET.get("q", "").strip(), request.GET.get("mode", "")
     page = Paginator(_found(q, mode), PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"page": page, "q": q, "mode": mode, "form": _new_tool_form(), "has_tools": bool(page) or bool(q or mode)}
+    context = {"page": page, "q": q, "mode": mode, "has_tools": bool(page) or bool(q or mode)}
     part = "#table" if wants_part(request, "tool-table") else ""
     return show(request, f"tools/list.html{part}", context)
 
@@ -52,16 +67,21 @@ def _found(q: str, mode: str) -> QuerySet[Tool]:
     return tools
 
 
-def _new_tool_form() -> NewToolForm:
-    return NewToolForm(initial={"source_code": STARTING_SOURCE})
+def _new_tool_form(language: str) -> NewToolForm:
+    source = STARTING_TYPESCRIPT if language == TYPESCRIPT else STARTING_SOURCE
+    given = {"source_code": source, "source_type": language, "json_schema": STARTING_SCHEMA}
+    return NewToolForm(initial=given, language=language)
 
 
 @require_http_methods(["GET", "POST"])
 def create(request: PageRequest) -> HttpResponse:
-    """A new tool from its source."""
+    """A new tool from its source, in the language that is asked for."""
+    asked = request.GET if request.method == "GET" else request.POST
+    language = TYPESCRIPT if TYPESCRIPT in (asked.get("language"), asked.get("source_type")) else PYTHON
+    context = {"languages": LANGUAGES, "language": language}
     if request.method == "GET":
-        return show(request, "tools/create.html", {"form": _new_tool_form()})
-    form = NewToolForm(request.POST)
+        return show(request, "tools/create.html", {"form": _new_tool_form(language), **context})
+    form = NewToolForm(request.POST, language=language)
     if form.is_valid():
         source = form.cleaned_data.pop("source_code")
         try:
@@ -70,7 +90,7 @@ def create(request: PageRequest) -> HttpResponse:
         except ToolProblem as problem:
             form.refuse(str(problem), problem.problems)
     part = "#form" if wants_part(request) else ""
-    return show(request, f"tools/create.html{part}", {"form": form}, status=422)
+    return show(request, f"tools/create.html{part}", {"form": form, **context}, status=422)
 
 
 @require_GET
@@ -110,11 +130,12 @@ def switch(request: PageRequest, tool_id: str, field: str) -> HttpResponse:
 @require_POST
 def save_source(request: PageRequest, tool_id: str) -> HttpResponse:
     """New source; the schema follows from it. What was typed stays, whatever is wrong with it."""
-    tool, form = _tool(tool_id), SourceForm(request.POST)
+    tool = _tool(tool_id)
+    form = SourceForm(request.POST, language=tool.source_type)
     if not form.is_valid():
         return show_tool(request, tool, "code", {"form": form}, status=422)
     try:
-        saved = change_tool(actor_of(request), tool, {"source_code": form.cleaned_data["source_code"]})
+        saved = change_tool(actor_of(request), tool, form.cleaned_data)
     except ToolProblem as problem:
         form.refuse(str(problem), problem.problems)
         return show_tool(request, tool, "code", {"form": form}, status=422)
@@ -122,7 +143,12 @@ def save_source(request: PageRequest, tool_id: str) -> HttpResponse:
         return go(request, reverse("tools:detail", args=[tool.pk]), "Saved")
     if saved.name != tool.name:
         return HttpResponseClientRefresh()
-    return with_news(with_toast(_source_saved(request, saved), "Saved, schema derived"), CHANGED)
+    return with_news(
+        with_toast(
+            _source_saved(request, saved), "Saved" if tool.source_type == TYPESCRIPT else "Saved, schema derived"
+        ),
+        CHANGED,
+    )
 
 
 def _source_saved(request: PageRequest, tool: Tool) -> HttpResponse:

@@ -61,7 +61,7 @@ function load() {
   const { code } = transform(call.source, options);
   const module = new Module(path.join(process.cwd(), "tool.ts"));
   module.filename = module.id;
-  module.paths = [];
+  module.paths = call.node_modules ? [call.node_modules] : [];
   const name = call.function;
   // A function that is not exported is found all the same.
   module._compile(`${code}\n;if (!("${name}" in exports) && typeof ${name} === "function") exports.${name} = ${name};`, module.id);
