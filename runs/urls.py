@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from runs import chat_views, downloads, lists, views
+from runs import chat_views, context_views, downloads, lists, views
 from runs.agent_files import pages as agent_files
 
 app_name = "runs"
@@ -21,6 +21,8 @@ urlpatterns = [
     path("agent/<str:agent_id>/news/", chat_views.news, name="news"),
     path("agent/<str:agent_id>/send/", chat_views.send, name="send"),
     path("agent/<str:agent_id>/stop/", chat_views.stop, name="stop"),
+    path("agent/<str:agent_id>/context/", context_views.panel, name="context-window"),
+    path("agent/<str:agent_id>/summarise/", context_views.summarise, name="summarise"),
     path("<str:run_id>/", views.run_page, name="detail"),
     path("<str:run_id>/waiting/", views.waiting, name="waiting"),
     path("<str:run_id>/inspector/", views.inspector, name="inspector"),

@@ -27,11 +27,14 @@ from llms.errors import BadRequest, ContextTooLong
 from llms.testing import AskedCall, ScriptedClient, asks_for, fails, says
 from llms.types import ImagePart, ModelMessage, RequestedCall, Role
 from runs.compacting import NothingToCompact, start_compaction
+from runs.context_views import meter_of
+from runs.context_window import context_window
 from runs.database import in_database
 from runs.follow import read_log
 from runs.history import model_history
 from runs.models import Message, Run
 from runs.requests import read_settings
+from tests.pages import forbidden_in
 from tests.workers import ended, make_agent, send, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -414,3 +417,27 @@ def test_reset_is_refused_while_a_run_needs_the_history(client: Client) -> None:
     answered = client.patch(f"/v1/agents/{agent.pk}/reset-messages")
     assert (answered.status_code, answered.json()["detail"]["code"]) == (409, "PENDING_APPROVAL")
     assert Message.objects.count() == 1
+
+
+def test_the_agent_page_shows_the_window_with_its_parts(client: Client) -> None:
+    agent = make_agent("search")
+    store(agent, "one", "Yes.")
+    browser = Client()
+    browser.force_login(first_person())
+    assert f"/runs/agent/{agent.pk}/context/" in browser.get(f"/agents/{agent.pk}/").content.decode()
+    page = browser.get(f"/runs/agent/{agent.pk}/context/").content.decode()
+    assert forbidden_in(page) == []
+    for key in ("tools", "messages"):
+        assert f'<rect data-part="{key}"' in page
+    assert '<rect data-part="summary"' not in page
+    answered = browser.post(f"/runs/agent/{agent.pk}/summarise/", {"conversation": ""}).content.decode()
+    assert "being summarised" in answered
+    assert Run.objects.get().request == {"compacts": {}}
+
+
+def test_the_parts_never_leave_the_bar() -> None:
+    agent = small_agent("search", window=10)
+    store(agent, LONG, LONG)
+    meter = meter_of(context_window(agent))
+    assert meter.is_full and meter.percent > 100
+    assert all(stretch.x >= 0 and stretch.x + stretch.width <= meter.width + 0.2 for stretch in meter.stretches)

@@ -28,7 +28,7 @@ function followRuns() {
       seq: Number(section.dataset.seq),
       page: "chat",
       onState: showState,
-      onOver: () => { sockets.delete(run); document.getElementById(`chat-${run}`)?.removeAttribute("data-socket"); showState("ended", ""); },
+      onOver: () => { sockets.delete(run); document.getElementById(`chat-${run}`)?.removeAttribute("data-socket"); showState("ended", ""); document.body.dispatchEvent(new CustomEvent("run-over")); },
     }));
   }
   if (document.querySelector(".chat-run")) document.querySelector("[data-until-message]")?.remove();
@@ -78,7 +78,10 @@ document.addEventListener("htmx:afterRequest", (event) => {
   const conversation = document.getElementById("conversation");
   conversation.scrollTop = conversation.scrollHeight;
 });
-document.addEventListener("htmx:afterSettle", followRuns);
+document.addEventListener("htmx:afterSettle", (event) => {
+  followRuns();
+  if (event.target.id === "simulator") document.body.dispatchEvent(new CustomEvent("conversation-shown"));
+});
 
 addEventListener("online", () => sockets.forEach((socket) => socket.hurry()));
 document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") sockets.forEach((socket) => socket.hurry()); });
