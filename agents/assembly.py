@@ -14,7 +14,6 @@ from llms.catalogue import describe
 from llms.providers import PROVIDERS
 from tools.models import Tool
 
-
 # What other apps add to the system prompt, in this order: each gives a section's text, "" for none.
 SYSTEM_SECTIONS: list[Callable[[Agent], str]] = []
 

@@ -20,6 +20,7 @@ from api.lookup import find
 from api.paging import Cursor, cut, page_of
 from api.schemas.agent_fields import AgentFields, NewAgent
 from api.schemas.agents import Wanted, agent_state, agent_states
+from folders.attachment import replace_folders
 from runs.by_agent import with_last_run
 
 router = Router(tags=["Agents"])
@@ -112,6 +113,7 @@ def create(request: HttpRequest, body: NewAgent) -> dict[str, Any]:
             include_base_tool_rules=body.include_base_tool_rules,
         )
         _set_variables(request, agent, body)
+        _set_folders(request, agent, body)
     return agent_state(agent)
 
 
@@ -137,7 +139,8 @@ def retrieve(request: HttpRequest, agent_id: str, included: Query[Included]) -> 
 
 @router.patch("/agents/{agent_id}")
 def update(request: HttpRequest, agent_id: str, body: AgentFields) -> dict[str, Any]:
-    """Change an agent; what is not sent stays. `tool_ids`, `block_ids` and `identity_ids` replace what is attached."""
+    """Change an agent; what is not sent stays. `tool_ids`, `block_ids`, `identity_ids` and
+    `folder_ids` replace what is attached."""
     agent = find(Agent.objects.all(), agent_id, "Agent")
     with transaction.atomic():
         changed = change_agent(
@@ -149,6 +152,7 @@ def update(request: HttpRequest, agent_id: str, body: AgentFields) -> dict[str, 
             identity_ids=body.identity_ids,
         )
         _set_variables(request, changed, body)
+        _set_folders(request, changed, body)
     return agent_state(changed)
 
 
@@ -172,3 +176,10 @@ def _set_variables(request: HttpRequest, agent: Agent, body: AgentFields) -> Non
         return
     values = {**(older or {}), **(secrets or {})}
     replace_variables(actor_of(request), agent, values, is_secret=None if secrets is None else True)
+
+
+def _set_folders(request: HttpRequest, agent: Agent, body: AgentFields) -> None:
+    """Replace the agent's folders by what was sent: `folder_ids`, or `source_ids` as older clients call them."""
+    ids = body.source_ids if body.folder_ids is None else body.folder_ids
+    if ids is not None:
+        replace_folders(actor_of(request), agent, ids)

@@ -3,6 +3,8 @@ whose name somebody's own tool bears."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import transaction
 
 from access import activity
@@ -10,6 +12,7 @@ from access.activity import Actor
 from agents.models import Agent
 from agents.roster import attach_tool, detach_tool
 from folders.models import File, FileAgent, Folder, FolderAgent
+from folders.problems import FolderProblem
 from tools.built_in import ensure, is_built_in
 from tools.models import Tool, ToolType
 
@@ -42,6 +45,20 @@ def detach_folder(actor: Actor, agent: Agent, folder: Folder) -> None:
         FileAgent.objects.filter(agent=agent, file__folder=folder).delete()
         _take_tools_without_folders(actor, agent)
         _note(actor, "detached a folder", agent, [folder.name, None])
+
+
+def replace_folders(actor: Actor, agent: Agent, folder_ids: Iterable[str]) -> None:
+    """The agent has these folders and no others. Raises FolderProblem where one is unknown."""
+    wanted = list(dict.fromkeys(folder_ids))
+    found = Folder.objects.in_bulk(wanted)
+    unknown = [key for key in wanted if key not in found]
+    if unknown:
+        raise FolderProblem(f"Unknown folders: {', '.join(unknown)}.")
+    with transaction.atomic():
+        for folder in Folder.objects.filter(links__agent=agent).exclude(pk__in=wanted):
+            detach_folder(actor, agent, folder)
+        for key in wanted:
+            attach_folder(actor, agent, found[key])
 
 
 def delete_folder(actor: Actor, folder: Folder) -> None:

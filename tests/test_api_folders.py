@@ -265,6 +265,23 @@ def test_an_agent_gets_folders_and_the_file_tools_and_loses_them(client: Client)
     assert not FileAgent.objects.exists()
 
 
+@pytest.mark.parametrize("field", ["folder_ids", "source_ids"])
+def test_an_agent_is_made_with_folders_and_its_folders_are_replaced(client: Client, field: str) -> None:
+    one, two = a_folder(client, "one"), a_folder(client, "two")
+    new = {"model": "demo/planner", "include_base_tools": False, field: [one["id"]]}
+    agent = send(client, "POST", "/agents/", new)
+    assert [source["name"] for source in agent["sources"]] == ["one"]
+    path = f"/agents/{agent['id']}"
+    assert len(send(client, "PATCH", path, {"name": "Other"})["sources"]) == 1
+    changed = send(client, "PATCH", path, {field: [two["id"]]})
+    assert [source["name"] for source in changed["sources"]] == ["two"]
+    assert {tool["name"] for tool in changed["tools"]} == set(FILE_TOOLS)
+    refused = send(client, "PATCH", path, {"name": "Third", field: [f"source-{UNKNOWN}"]}, status=400)
+    assert "Unknown folders" in refused["detail"]
+    assert send(client, "GET", path)["name"] == "Other"
+    assert send(client, "PATCH", path, {field: []})["tools"] == []
+
+
 def test_files_are_opened_and_closed_and_the_ones_used_longest_ago_give_way(client: Client) -> None:
     folder = a_folder(client)
     ids = [upload(client, folder, f"{letter}.txt", letter.encode())["id"] for letter in "abc"]

@@ -50,6 +50,8 @@ class AgentFields(Schema):
     tool_ids: list[str] | None = None
     block_ids: list[str] | None = None
     identity_ids: list[str] | None = None
+    folder_ids: list[str] | None = None
+    source_ids: list[str] | None = None
     secrets: dict[str, str] | None = None
     tool_exec_environment_variables: dict[str, str] | None = None
     embedding: str | None = None
