@@ -32,13 +32,13 @@ class ServerForm(forms.Form):
         label="Reached over", choices=ServerKind.choices, widget=forms.RadioSelect(), initial=ServerKind.STREAMABLE_HTTP
     )
     server_url = forms.CharField(
-        label="URL", required=False, widget=text_input("https://example.org/mcp", inputmode="url", spellcheck="false")
+        label="URL", widget=text_input("https://example.org/mcp", inputmode="url", spellcheck="false")
     )
     token = forms.CharField(
         label="Token",
         required=False,
         help_text="Sent as Authorization: Bearer …, unless another header is named.",
-        widget=text_input(),
+        widget=forms.PasswordInput(render_value=True, attrs={"class": "form-control", "autocomplete": "new-password"}),
     )
     auth_header = forms.CharField(label="Token's header", required=False, widget=text_input("Authorization"))
     headers = LinesField(
@@ -49,7 +49,6 @@ class ServerForm(forms.Form):
     )
     command = forms.CharField(
         label="Command",
-        required=False,
         help_text="The program and its arguments, as in a shell. No shell runs it.",
         widget=text_input("npx -y @modelcontextprotocol/server-everything", spellcheck="false"),
     )
@@ -62,6 +61,9 @@ class ServerForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.is_bound:  # each kind needs its own
+            is_program = self.data.get("kind") == ServerKind.STDIO
+            self.fields["server_url" if is_program else "command"].required = False
         if not settings.ADE_MCP_STDIO:
             kind = self.fields["kind"]
             assert isinstance(kind, forms.ChoiceField)

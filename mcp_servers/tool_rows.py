@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,9 @@ from access import activity
 from access.activity import Actor
 from mcp_servers.models import McpServer, McpTool
 from tools.models import Tool, ToolType
+from tools.remote_names import free_name
 
 MOST_TOOLS = 1000
-_LONGEST_NAME = 64  # what OpenAI and Anthropic take
 _LONGEST_DESCRIPTION = 20_000
 _NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
 
@@ -50,7 +49,7 @@ def store_listing(actor: Actor, server: McpServer, listed: Iterable[Listed]) -> 
     for remote_name, tool in wanted.items():
         link = links.get(remote_name)
         if link is None:
-            name = _free_name(remote_name, server.server_name, names)
+            name = free_name(remote_name, server.server_name, names)
             names.add(name)
             _add(actor, server, tool, name)
             added.append(name)
@@ -116,24 +115,6 @@ def _delete(actor: Actor, link: McpTool) -> str:
     activity.note(actor, "deleted", target_id=link.tool.pk, target_name=name)
     link.tool.delete()
     return name
-
-
-def _free_name(remote_name: str, server_name: str, taken: set[str]) -> str:
-    """The server's name for the tool as providers take it; with the server's own before it where the library has that
-    name already, and a number where it has that too."""
-    plain, prefix = _word(remote_name), _word(server_name)
-    candidates = [plain, f"{prefix}_{plain}"]
-    name = next((name[:_LONGEST_NAME] for name in candidates if name[:_LONGEST_NAME] not in taken), "")
-    number = 2
-    while not name:
-        end = f"_{number}"
-        tried = candidates[1][: _LONGEST_NAME - len(end)] + end
-        name, number = (tried if tried not in taken else ""), number + 1
-    return name
-
-
-def _word(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", text) or "tool"
 
 
 def _description(listed: Listed) -> str:

@@ -151,7 +151,7 @@ async def delete(request: PageRequest, server_id: str) -> HttpResponse:
 
 def _context(server: McpServer) -> dict[str, Any]:
     """What the page of a server needs."""
-    tools = list(_tools(server).annotate(agent_count=Count("agents")))
+    tools = list(_tools(server).annotate(agent_count=Count("agents")).order_by("name"))
     rows = [{"tool": tool, "hints": hints_of(tool)} for tool in tools]
     context: dict[str, Any] = {"server": server, "rows": rows}
     context["agents"] = Agent.objects.order_by("name").values_list("pk", "name")[:MOST_AGENTS]

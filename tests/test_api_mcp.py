@@ -13,11 +13,13 @@ from django.test.utils import CaptureQueriesContext
 
 from access.keys import first_person, make_api_key
 from access.models import Activity
+from agents.roster import set_approval
 from mcp_servers import pool
 from mcp_servers.models import McpServer, McpTool
 from mcp_servers.reach import HttpReach, store_reach
 from tests.mcp_servers import TinyServer, stdio_config
-from tests.pages import a_tool, an_agent
+from tests.pages import a_tool, an_agent, seed_actor
+from tools.library import ToolProblem, change_tool, upsert_tool
 from tools.models import Tool
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -200,6 +202,43 @@ async def test_a_name_that_the_library_has_already_gets_the_servers_before_it(as
     assert (await Tool.objects.aget(name="add")).pk == mine.pk
     run = await ask("post", f"/{made['id']}/tools/{tools['add']['id']}/run", {"args": {"a": 1, "b": 1}})
     assert run["func_return"] == "2"
+
+
+async def test_somebodys_own_tool_takes_the_name_and_the_servers_tool_keeps_its_agents_and_rules(
+    ask: Ask, tiny: TinyServer
+) -> None:
+    made = await added(ask, tiny)
+    theirs = await Tool.objects.aget(name="add")
+    agent = await sync_to_async(an_agent)("Librarian", theirs)
+    await sync_to_async(set_approval)(seed_actor(), agent, "add", True)
+    mine, is_new = await sync_to_async(upsert_tool)(
+        seed_actor(),
+        source_code='def add(a: int) -> int:\n    """Add.\n\n    Args:\n        a: It.\n    """\n    return a',
+        fields={},
+    )
+    assert (is_new, mine.tool_type, mine.name) == (True, "custom", "add")
+    await theirs.arefresh_from_db()
+    assert (theirs.name, theirs.json_schema["name"], theirs.tool_type) == ("tiny_add", "tiny_add", "external_mcp")
+    await agent.arefresh_from_db()
+    assert [rule["tool_name"] for rule in agent.tool_rules] == ["tiny_add"]
+    run = await ask("post", f"/{made['id']}/tools/{theirs.pk}/run", {"args": {"a": 1}})
+    assert run["func_return"] == "3"
+    assert await ask("patch", f"/{made['id']}/refresh") == {"deleted": [], "updated": [], "added": []}
+
+
+async def test_what_the_server_says_of_a_tool_is_not_changed_here_and_its_switches_are(
+    ask: Ask, tiny: TinyServer
+) -> None:
+    await added(ask, tiny)
+    tool = await Tool.objects.aget(name="add")
+    change = sync_to_async(change_tool)
+    with pytest.raises(ToolProblem, match="tool of an MCP server"):
+        await change(seed_actor(), tool, {"description": "mine"})
+    changed = await change(
+        seed_actor(), tool, {"enable_parallel_execution": True, "metadata": {"own": 1}, "description": tool.description}
+    )
+    assert (changed.enable_parallel_execution, changed.metadata["own"]) == (True, 1)
+    assert changed.metadata["mcp"]["tool_name"] == "add"
 
 
 async def test_a_refresh_says_what_is_new_changed_and_gone_and_leaves_switches_alone(

@@ -388,7 +388,7 @@ async def test_caps_and_lock_groups_hold_for_mcp_tools(tiny: TinyServer) -> None
     await limit("add", enable_parallel_execution=True, max_concurrency=1)
     await limit("env_of", enable_parallel_execution=True, lock_group="one")
     agent = await agent_with("add", "env_of")
-    calls = [*[("add", {"a": n}) for n in range(4)], *[("env_of", {"name": "A"}) for _ in range(3)]]
+    calls: list[AskedCall] = [*[("add", {"a": n}) for n in range(4)], *[("env_of", {"name": "A"}) for _ in range(3)]]
     run = await run_batch(agent, *calls)
     rows = {row.pk: row for row in await in_database(lambda: list(CallRow.objects.filter(run=run)))}
     assert {row.state for row in rows.values()} == {"success"}

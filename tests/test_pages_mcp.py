@@ -89,7 +89,7 @@ async def test_a_test_tells_what_the_server_lists_and_stores_nothing(browser: As
     bad = await browser.post("/mcp/test/", form(tiny, token="wrong"), headers=htmx("tested"))
     assert (bad.status_code, "HTTP 401" in text_of(bad)) == (422, True)
     empty = await browser.post("/mcp/test/", {"server_name": "x", "kind": "sse"}, headers=htmx("tested"))
-    assert (empty.status_code, "whole URL" in text_of(empty)) == (422, True)
+    assert (empty.status_code, "URL: This field is required." in text_of(empty)) == (422, True)
     assert await McpServer.objects.acount() == 0
 
 

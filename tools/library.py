@@ -16,6 +16,7 @@ from sandbox.requirements import RequirementProblem, Requirements, read_json, re
 from tools.built_in import is_built_in
 from tools.models import Tool, ToolType
 from tools.problems import Problem, SourceError
+from tools.remote_names import is_remote, step_aside
 from tools.source import ToolSource, read_source
 from tools.typescript import TYPESCRIPT, schema_of
 
@@ -67,7 +68,7 @@ class SchemaMissing(ToolProblem):
 
 def create_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) -> Tool:
     """A new tool. Raises NameTaken where its function's name is in use, ToolProblem for everything else. The name of a
-    built-in tool is not in use: that tool becomes this one."""
+    built-in tool is not in use: that tool becomes this one; that of an MCP server's tool is given up by it."""
     given = {**fields, "source_code": source_code}
     derived = _derive(given, before=None)
     try:
@@ -75,7 +76,7 @@ def create_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) ->
             taken = Tool.objects.select_for_update().filter(name=derived["name"]).first()
             if taken is not None and is_built_in(taken):
                 return _take_over(actor, taken, {**given, **derived})
-            if taken is not None:
+            if taken is not None and not _makes_room(actor, taken):
                 raise _name_taken(derived["name"])
             return _insert(actor, {**given, **derived})
     except IntegrityError as error:  # somebody else was a moment earlier
@@ -99,7 +100,7 @@ def upsert_tool(actor: Actor, *, source_code: str, fields: Mapping[str, Any]) ->
         tool = Tool.objects.select_for_update().filter(name=derived["name"]).first()
         if tool is not None and is_built_in(tool):
             return _take_over(actor, tool, {**given, **derived}), False
-        if tool is not None:
+        if tool is not None and not _makes_room(actor, tool):
             return _change(actor, tool, {**given, **derived}), False
         try:
             with transaction.atomic():
@@ -117,7 +118,7 @@ def change_tool(actor: Actor, tool: Tool, changes: Mapping[str, Any]) -> Tool:
     """
     with transaction.atomic():
         stored = Tool.objects.select_for_update().get(pk=tool.pk)
-        if is_built_in(stored):
+        if is_built_in(stored) or is_remote(stored):
             return _change(actor, stored, _of_operator(stored, changes))
         derived = _derive(changes, before=stored) if _SHAPES_THE_SCHEMA & changes.keys() else {}
         name = derived.get("name", stored.name)
@@ -154,17 +155,37 @@ def _take_over(actor: Actor, built_in: Tool, given: Mapping[str, Any]) -> Tool:
     return built_in
 
 
+def _makes_room(actor: Actor, tool: Tool) -> bool:
+    """Whether the name is free now: a tool of an MCP server gives way to somebody's own, under another name."""
+    if not is_remote(tool):
+        return False
+    old_name, name = step_aside(tool)
+    for follow in RENAME_FOLLOWERS:
+        follow(old_name, name)
+    activity.note(actor, "changed", target_id=tool.pk, target_name=name, changes={"name": [old_name, name]})
+    return True
+
+
 def _of_operator(tool: Tool, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What of these changes is an operator's to make of a built-in tool. Raises ToolProblem where another is among them."""
+    """What of these changes is an operator's to make of a tool that has no source here. Raises ToolProblem where another
+    is among them."""
     fixed = [
         name for name in sorted(changes.keys() & _BUILT_IN) if (changes[name] or None) != (getattr(tool, name) or None)
     ]
+    if any(changes[name] is not None for name in fixed) and is_remote(tool):
+        raise ToolProblem(
+            f"{tool.name} is a tool of an MCP server, which says what its {', '.join(fixed)} is. Its switches, limits and "
+            "tags can be changed."
+        )
     if any(changes[name] is not None for name in fixed):
         raise ToolProblem(
             f"{tool.name} is built in: its {', '.join(fixed)} cannot be changed. Its switches, limits and tags can; a "
             f"tool of your own called {tool.name} takes its place."
         )
-    return {name: value for name, value in changes.items() if name not in _BUILT_IN}
+    allowed = {name: value for name, value in changes.items() if name not in _BUILT_IN}
+    if "metadata" in allowed and is_remote(tool):
+        allowed["metadata"] = {**(allowed["metadata"] or {}), "mcp": (tool.metadata or {}).get("mcp")}
+    return allowed
 
 
 def _name_taken(name: str) -> NameTaken:
