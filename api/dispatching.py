@@ -19,10 +19,10 @@ from runs.dispatch import (
     decide,
     pending_calls,
     pending_run,
-    request_digest,
     start_run,
 )
 from runs.models import Conversation, Run
+from runs.repeats import request_digest
 from runs.takeover import PENDING_APPROVAL_TEXT
 
 

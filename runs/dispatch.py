@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -18,9 +16,9 @@ from runs.callbacks import expect_callback
 from runs.closing import close_unstarted
 from runs.engines import engine
 from runs.models import Conversation, Message, Run, RunQuerySet, ToolCall
+from runs.repeats import earlier_try
 from runs.requests import client_tool_names
 
-RETRY_WINDOW = timedelta(minutes=10)
 CANCELLED_BY_USER = "The user cancelled the request, so the tool call was denied."
 
 
@@ -81,12 +79,6 @@ class Options:
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
-def request_digest(history_id: str, body: bytes | Mapping[str, Any]) -> str:
-    """What identifies a client's automatic retry: the same agent or conversation and the same body (rule 6.3)."""
-    text = body if isinstance(body, bytes) else json.dumps(body, sort_keys=True, default=str).encode()
-    return hashlib.sha256(history_id.encode() + b"\0" + text).hexdigest()
-
-
 def start_run(
     agent: Agent,
     messages: Sequence[Mapping[str, Any]],
@@ -111,7 +103,7 @@ def start_run(
     with transaction.atomic():
         # The row lock makes two senders of one agent see each other; `no_key`, because who writes messages refers to it.
         Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
-        earlier = _earlier_try(agent, digest) if digest and retry_count else None
+        earlier = earlier_try(agent, digest) if digest and retry_count else None
         if earlier is not None:
             return earlier
         _refuse_while_undecided(agent, conversation)
@@ -208,12 +200,6 @@ def pending_run(agent: Agent, conversation: Conversation | None = None) -> Run |
 def pending_calls(run: Run) -> list[ToolCall]:
     """The calls of such a run that a person must decide, in the model's order."""
     return list(ToolCall.objects.filter(run=run, needs_approval=True, state=CallState.HELD).order_by("index"))
-
-
-def _earlier_try(agent: Agent, digest: str) -> Run | None:
-    recent = Run.objects.filter(agent=agent, request_digest=digest)
-    in_window = recent.filter(ended_at__gt=timezone.now() - RETRY_WINDOW) | recent.filter(ended_at=None)
-    return in_window.order_by("-created_at").first()
 
 
 def _refuse_while_undecided(agent: Agent, conversation: Conversation | None) -> None:

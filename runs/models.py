@@ -12,6 +12,9 @@ from agents.models import Agent
 from engine.ids import new_id
 from engine.specs import CallState, Mode, Outcome, RunStatus, StopReason
 from runs.contents import search_text
+from runs.conversation_row import Conversation as Conversation
+from runs.worker_rows import HeldPermit as HeldPermit
+from runs.worker_rows import WorkerLease as WorkerLease
 
 
 def _choices(*kinds: type) -> list[tuple[str, str]]:
@@ -31,33 +34,6 @@ class RunQuerySet(models.QuerySet["Run"]):
     def awaiting_approval(self) -> RunQuerySet:
         """Ended with calls that nobody has decided yet."""
         return self.filter(stop_reason=StopReason.REQUIRES_APPROVAL, resumed_by__isnull=True)
-
-
-class Conversation(models.Model):
-    """A history of an agent beside its own one, which is the messages without a conversation.
-
-    `model` (a handle), `model_settings` and `context_window_limit` stand in for the agent's where they are set.
-    `last_message_at` is when somebody last sent something.
-    """
-
-    id = models.CharField(primary_key=True, max_length=64, default=partial(new_id, "conv"), editable=False)
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="conversations")
-    summary = models.TextField(null=True, blank=True)
-    description = models.TextField(null=True, blank=True)
-    model = models.CharField(max_length=200, blank=True)
-    model_settings = models.JSONField(default=dict, blank=True)
-    context_window_limit = models.PositiveIntegerField(null=True, blank=True)
-    is_hidden = models.BooleanField(default=False, help_text="Left out of lists")
-    archived_at = models.DateTimeField(null=True, blank=True)
-    last_message_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        ordering = ["-created_at", "-id"]
-
-    def __str__(self) -> str:
-        return self.summary or self.id
 
 
 class Run(models.Model):
@@ -317,28 +293,3 @@ class RunDelta(models.Model):
 
     def __str__(self) -> str:
         return f"delta {self.delta_seq}"
-
-
-class WorkerLease(models.Model):
-    """A worker that is alive as long as its heartbeat is young (see runs.leases)."""
-
-    name = models.CharField(primary_key=True, max_length=64)
-    beat_at = models.DateTimeField()
-    started_at = models.DateTimeField(auto_now_add=True)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class HeldPermit(models.Model):
-    """What a running call holds against those of other workers: a place of its tool, a lock group (rule 3.3)."""
-
-    call_id = models.CharField(primary_key=True, max_length=64)
-    worker = models.CharField(max_length=64)
-    tool_id = models.CharField(max_length=64, db_index=True)
-    tool_name = models.CharField(max_length=128)
-    lock_group = models.CharField(max_length=64, blank=True, db_index=True)
-    taken_at = models.DateTimeField(auto_now_add=True)
-
-    def __str__(self) -> str:
-        return self.call_id
