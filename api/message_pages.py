@@ -13,9 +13,11 @@ from runs.models import Message
 
 
 class MessageFilter(Cursor):
-    """Which messages to list. `conversation_id` is "default" for an agent's own history."""
+    """Which messages to list. `conversation_id` is "default" for an agent's own history. `group_id` names a group of
+    agents, of which there are none here: no message belongs to one."""
 
     conversation_id: str | None = None
+    group_id: str | None = None
     include_return_message_types: list[str] | None = None
 
 
@@ -65,7 +67,7 @@ def _filled(
     take: Callable[[QuerySet[Message], Page], list[Message]],
 ) -> list[Wire]:
     """The page's messages of the wanted types. An empty page ends the SDKs' paging, so it goes on until there is one."""
-    rows = rows.exclude(position=None)
+    rows = rows.none() if chosen.group_id else rows.exclude(position=None)
     while True:
         found = take(rows, page)
         messages = wire_list(found, chosen.include_return_message_types)

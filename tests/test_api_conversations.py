@@ -124,6 +124,7 @@ def test_pages_of_messages_go_on_in_the_order_asked_for(api: Api, agent: Agent) 
     assert [message["content"] for message in api.get(f"/agents/{agent.pk}/messages")] == ["1", "2"]
     there = api.get(f"/agents/{agent.pk}/messages?conversation_id={talk.pk}")
     assert [message["content"] for message in there] == ["1", "2", "3", "4", "5"]
+    assert api.get(f"{path}&group_id=group-1") == []
 
 
 @pytest.mark.parametrize("path", ["/conversations/?limit=100", "/conversations/{talk}/messages?limit=100"])
