@@ -182,11 +182,13 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequested:
-    """Nothing of the batch runs until each of these calls is decided (rule 5.1)."""
+    """Nothing of the batch runs until each of these calls is decided (rule 5.1). `client_ids` are those among them that
+    whoever sent the message runs itself."""
 
     type: ClassVar[str] = "approval.requested"
     step_id: str
     call_ids: tuple[str, ...]
+    client_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from engine.events import ApprovalRequested, BatchPlanned, PhaseFact, PlannedCal
 from engine.executor import Execution, queued
 from engine.gate import RuleGate
 from engine.plan import Plan
-from engine.planner import needs_approval, plan_batch
+from engine.planner import clients_calls, needs_approval, plan_batch
 from engine.ports import CallTool, LoadAgent, Permits, Recorder
 from engine.rule_solver import missing_before_exit
 from engine.specs import AgentSpec, OpenBatch, RunOutcome, StopReason, status_for
@@ -125,7 +125,7 @@ async def _carry_out(turn: Turn, batch: OpenBatch, world: World) -> StopReason |
     agent = await world.load_agent()
     held = needs_approval(batch, agent)
     if held:
-        await world.recorder.record(ApprovalRequested(batch.step_id, held))
+        await world.recorder.record(ApprovalRequested(batch.step_id, held, clients_calls(batch, agent, held)))
         return StopReason.REQUIRES_APPROVAL
     plan = plan_batch(batch, agent)
     await world.recorder.record(_planned(batch.step_id, plan), *queued(batch.step_id, plan, batch.finished))

@@ -135,6 +135,12 @@ def needs_approval(batch: OpenBatch, agent: AgentSpec) -> tuple[str, ...]:
     return tuple(call.id for call in batch.calls if _asks_first(call, agent))
 
 
+def clients_calls(batch: OpenBatch, agent: AgentSpec, held: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the held calls that the client runs itself."""
+    tools = {call.id: agent.tool(call.name) for call in batch.calls}
+    return tuple(call_id for call_id in held if (tool := tools[call_id]) is not None and tool.is_client_side)
+
+
 def _asks_first(call: ToolCall, agent: AgentSpec) -> bool:
     tool = agent.tool(call.name)
     if tool is None or not (tool.requires_approval or tool.is_client_side):

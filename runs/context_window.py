@@ -105,7 +105,7 @@ def _parts(
     found = (
         ("system", "System instructions", tokens_of_text(agent.system), f"{len(agent.system):,} characters"),
         ("memory", "Core memory", tokens_of_text(core_memory), f"{len(core_memory):,} characters"),
-        ("tools", "Tools", sum(map(tokens_of_tool, tools)), f"{count} tool{'' if count == 1 else 's'}"),
+        ("tools", "Tools", sum(map(tokens_of_tool, tools)), str(count)),
         (
             "summary",
             "Summary",

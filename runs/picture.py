@@ -48,6 +48,7 @@ class RunPicture:
     last_at: datetime | None = None
     ended_at: datetime | None = None
     usage: Usage = field(default_factory=Usage)
+    compactions: list[fact.ContextCompacted] = field(default_factory=list)
     steps: dict[str, StepPicture] = field(default_factory=dict)
     calls: dict[str, CallPicture] = field(default_factory=dict)
     decided_by: str = ""
@@ -79,6 +80,7 @@ class RunPicture:
                 return self._decide(event)
             case fact.ContextCompacted():
                 self.usage = self.usage + event.usage
+                self.compactions.append(event)
                 return (Change(Part.RUN),)
             case fact.RunEnded():
                 return self._end(event, row)
@@ -201,6 +203,7 @@ class RunPicture:
         step = self._step(event.step_id)
         for call_id in event.call_ids:
             self._call(call_id, step.id).needs_decision = True
+            self._call(call_id, step.id).is_clients = call_id in event.client_ids
         for call in step.calls:
             if not call.is_ended:
                 call.state = CallState.HELD
@@ -211,7 +214,7 @@ class RunPicture:
         self.decided_by = event.decided_by
         for decision in event.decisions:
             call = self._call(decision.call_id, step.id)
-            call.decision = "approved" if decision.is_approved else "denied"
+            call.decision = _decided(decision)
             call.decision_reason, call.needs_decision = decision.reason, False
         for call in step.calls:
             if call.state is CallState.HELD:
@@ -239,6 +242,12 @@ class RunPicture:
         elif name:
             call.name = name
         return call
+
+
+def _decided(decision: fact.DecisionFact) -> str:
+    if decision.is_returned:
+        return "run by the client"
+    return "approved" if decision.is_approved else "denied"
 
 
 def continued(run_id: str, previous: RunPicture) -> RunPicture:

@@ -74,7 +74,7 @@ class OutputTail:
 
 @dataclass(slots=True)
 class CallPicture:
-    """One call. Times are those of its events; `started_at` is the latest attempt's."""
+    """One call. Times are those of its events; `started_at` is the latest attempt's. `is_clients`: the client runs it."""
 
     id: str
     name: str
@@ -89,6 +89,7 @@ class CallPicture:
     attempt: int = 0
     is_critical: bool = False
     needs_decision: bool = False
+    is_clients: bool = False
     decision: str = ""
     decision_reason: str = ""
     queued_at: datetime | None = None

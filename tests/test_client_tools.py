@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from access.keys import first_person
 from agents.models import Agent
 from api.dispatching import Envelope, begin
 from api.errors import ApiProblem
@@ -300,3 +302,17 @@ async def test_the_checker_blames_a_worker_that_runs_what_the_client_had_run() -
     findings = check([*rows[:place], started, *moved]).findings
     assert [(finding.rule, finding.call_id) for finding in findings] == [("3.5", call_id)]
     assert "its client had run it" in findings[0].text
+
+
+async def test_a_person_can_only_deny_what_the_client_runs() -> None:
+    agent = await in_database(make_agent, "write")
+    await in_database(lambda: Agent.objects.update(tool_rules=[{"type": "requires_approval", "tool_name": "write"}]))
+    async with working(ScriptedClient(asks_for("write", ("look", {"where": "north"})))):
+        run = await ended((await begun(agent, input="a", client_tools=[LOOK])).pk)
+    waiting = await held(run)
+    browser = Client()
+    await in_database(lambda: browser.force_login(first_person()))
+    page = (await in_database(browser.get, f"/runs/{run.pk}/")).content.decode()
+    assert f'id="approve-{waiting["write"]}"' in page
+    assert f'id="approve-{waiting["look"]}"' not in page
+    assert f'id="deny-{waiting["look"]}"' in page
