@@ -145,7 +145,9 @@ def test_the_library_refuses_what_npm_should_not_be_told() -> None:
 
 def test_the_dependencies_of_a_typescript_tool_are_npms() -> None:
     tool, browser = typescript_tool(LOOK), signed_in()
-    assert "npm packages" in text_of(browser.get(f"/tools/{tool.pk}/?tab=dependencies"))
+    empty = text_of(browser.get(f"/tools/{tool.pk}/?tab=dependencies"))
+    assert "npm packages" in empty
+    assert "no packages but what Node.js brings" in empty
     browser.post(f"/tools/{tool.pk}/dependencies/", {"requirements": "zod@^3\n@a/b"}, headers=htmx("tool-body"))
     tool.refresh_from_db()
     assert tool.npm_requirements == [{"name": "zod", "version": "^3"}, {"name": "@a/b", "version": None}]
