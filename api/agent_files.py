@@ -10,7 +10,6 @@ from ninja import File, Form, Query, Router, Schema
 from ninja.files import UploadedFile
 
 from agents.models import Agent
-from api.absent import not_here
 from api.auth import actor_of
 from api.errors import ApiProblem
 from api.lookup import find
@@ -67,7 +66,9 @@ def export_file(request: HttpRequest, agent_id: str, wanted: Query[ExportWishes]
     """The agent as an agent file, with its tools, memory and history; secrets without their values."""
     agent = find(Agent.objects.all(), agent_id, "Agent")
     if wanted.use_legacy_format:
-        raise not_here("`use_legacy_format` asks for the agent file of older servers")
+        raise ApiProblem(
+            400, "`use_legacy_format` asks for the agent file of older servers. Leave it out.", is_final=True
+        )
     person = actor_of(request).person
     if wanted.include_secrets and not (person is not None and person.is_superuser):
         raise ApiProblem(403, "Only the key of an administrator exports secrets.", is_final=True)

@@ -91,9 +91,9 @@ def explain_dispatch(problem: DispatchProblem) -> ApiProblem:
 
 
 def explain_unreachable(problem: Unreachable) -> ApiProblem:
-    """An MCP server that does not answer. Asking again at once helps only its own operator."""
+    """An MCP server that does not answer at the address that was sent. Asking again at once does not help."""
     text = str(problem)
-    return ApiProblem(502, text, is_final=True, error={"type": "mcp_error", "message": text, "detail": text})
+    return ApiProblem(400, text, is_final=True, error={"type": "mcp_error", "message": text, "detail": text})
 
 
 def _request_of(problem: PendingApproval) -> str | None:

@@ -17,6 +17,7 @@ REFUSALS = {
     413: "The body is too large",
     415: "No text can be read from a file of this kind",
     422: "The request has not the shape that is asked for",
+    405: "The path knows other methods",
     501: "Only Letta's cloud has this",
     503: "The database is out of reach; try again",
 }

@@ -165,9 +165,9 @@ def _of_type(provider_type: str) -> Provider:
 
 def _refuse(provider: Provider) -> NoReturn:
     if not provider.key_setting:
-        raise ApiProblem(501, f"{provider.display_name} comes with the server and has nothing to set.", is_final=True)
+        raise ApiProblem(400, f"{provider.display_name} comes with the server and has nothing to set.", is_final=True)
     raise ApiProblem(
-        501,
+        400,
         f"Providers are set up by the server's environment: set {provider.key_setting} (and {provider.base_url_setting} "
         "for another endpoint than the provider's own) and start the server again.",
         is_final=True,
@@ -188,10 +188,10 @@ async def _ask(provider: Provider, connection: Connection) -> dict[str, str]:
     except BadKey as error:
         raise ApiProblem(401, str(error)) from error
     except ModelError as error:
-        raise ApiProblem(502, str(error), is_final=True) from error
+        raise ApiProblem(400, str(error), is_final=True) from error
     except TimeoutError as error:
         text = f"{provider.display_name} did not answer within {_SECONDS:g} seconds."
-        raise ApiProblem(504, text, is_final=True) from error
+        raise ApiProblem(400, text, is_final=True) from error
     return {"message": f"{provider.display_name} takes the key."}
 
 

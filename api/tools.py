@@ -10,7 +10,6 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from access.json_lists import holding
-from api.absent import not_here
 from api.auth import actor_of
 from api.lookup import find
 from api.paging import Cursor, cut, page_of
@@ -92,9 +91,7 @@ def add_base_tools(request: HttpRequest) -> list[dict[str, Any]]:
 
 @router.post("/tools/search")
 def search_library(request: HttpRequest, body: ToolSearch) -> list[dict[str, Any]]:
-    """The tools that fit the query best, by full text; without a query the newest."""
-    if body.search_mode == "vector":
-        raise not_here("`search_mode` vector asks for tools as vectors")
+    """The tools that fit the query best, by full text in every search mode; without a query the newest."""
     tools = Tool.objects.filter(holding("tags", body.tags or ()))
     if body.tool_types:
         tools = tools.filter(tool_type__in=body.tool_types)

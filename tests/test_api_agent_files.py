@@ -401,4 +401,4 @@ def test_secrets_beside_the_file_are_texts(api: Api) -> None:
 
 def test_the_older_format_is_refused(api: Api) -> None:
     agent = api.make_agent()
-    assert "older servers" in api.get(f"/agents/{agent['id']}/export?use_legacy_format=true", status=501)["detail"]
+    assert "older servers" in api.get(f"/agents/{agent['id']}/export?use_legacy_format=true", status=400)["detail"]

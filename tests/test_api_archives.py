@@ -270,11 +270,11 @@ def test_providers_are_those_of_the_environment_without_their_keys(client: Clien
 def test_setting_up_a_provider_says_what_to_set_instead(client: Client, settings: Any) -> None:
     settings.OPENAI_API_KEY = "a-key"
     new = {"name": "mine", "provider_type": "anthropic", "api_key": "a-key"}
-    assert "ANTHROPIC_API_KEY" in send(client, "POST", "/providers/", new, status=501)["detail"]
+    assert "ANTHROPIC_API_KEY" in send(client, "POST", "/providers/", new, status=400)["detail"]
     [provider] = send(client, "GET", "/providers/", {"name": "openai"})
     path = f"/providers/{provider['id']}"
     for method in ("PATCH", "DELETE"):
-        assert "OPENAI_API_KEY" in send(client, method, path, {"api_key": "other"}, status=501)["detail"]
+        assert "OPENAI_API_KEY" in send(client, method, path, {"api_key": "other"}, status=400)["detail"]
     assert "openai" in send(client, "POST", "/providers/", {**new, "provider_type": "groq"}, status=400)["detail"]
     send(client, "POST", "/providers/", {"name": "mine"}, status=422)
 
@@ -287,7 +287,7 @@ def test_a_key_is_checked_by_asking_its_provider(client: Client, settings: Any, 
     [provider] = send(client, "GET", "/providers/", {"name": "openai"})
     assert "takes the key" in send(client, "POST", f"/providers/{provider['id']}/check")["message"]
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
-    send(client, "POST", "/providers/check", good, status=502)
+    send(client, "POST", "/providers/check", good, status=400)
 
 
 def equipment(agent_id: str, tool: str) -> Equipment:

@@ -112,11 +112,11 @@ async def test_tools_run_with_a_result_in_either_case(ask: Ask, tiny: TinyServer
 
 
 async def test_what_does_not_answer_is_not_added_and_says_what_came(ask: Ask, tiny: TinyServer) -> None:
-    answer = await ask("post", "/", {"server_name": "tiny", "config": config_of(tiny, auth_token="wrong")}, status=502)
+    answer = await ask("post", "/", {"server_name": "tiny", "config": config_of(tiny, auth_token="wrong")}, status=400)
     assert "HTTP 401 Unauthorized: no entry with this token" in answer["detail"]
     assert answer["error"]["type"] == "mcp_error"
     nobody = {"mcp_server_type": "sse", "server_url": "http://127.0.0.1:9/sse", "auth_token": "hidden-token"}
-    answer = await ask("post", "/", {"server_name": "nobody", "config": nobody}, status=502)
+    answer = await ask("post", "/", {"server_name": "nobody", "config": nobody}, status=400)
     assert "nobody" in answer["detail"]
     assert "hidden-token" not in str(answer)
     assert await McpServer.objects.acount() == 0
@@ -165,7 +165,7 @@ async def test_a_change_keeps_what_is_not_sent_and_asks_the_server_before_it_is_
     again = {key: value for key, value in renamed.items() if key not in ("id", "server_name")}
     assert await ask("patch", path, {"config": again}) == renamed
     refused = {"config": {"mcp_server_type": "streamable_http", "auth_token": "wrong"}}
-    await ask("patch", path, refused, status=502)
+    await ask("patch", path, refused, status=400)
     assert await ask("get", path) == renamed
     ids = {tool["name"]: tool["id"] for tool in tools}
     run = await ask("post", f"{path}/tools/{ids['add']}/run", {"args": {"a": 1}})
@@ -237,6 +237,7 @@ async def test_what_the_server_says_of_a_tool_is_not_changed_here_and_its_switch
     changed = await change(
         seed_actor(), tool, {"enable_parallel_execution": True, "metadata": {"own": 1}, "description": tool.description}
     )
+    assert changed.metadata is not None
     assert (changed.enable_parallel_execution, changed.metadata["own"]) == (True, 1)
     assert changed.metadata["mcp"]["tool_name"] == "add"
 
@@ -274,7 +275,7 @@ async def test_a_server_that_has_gone_keeps_its_tools_and_says_so(ask: Ask, tiny
     gone = await McpServer.objects.aget()
     store_reach(gone, HttpReach(gone.kind, "http://127.0.0.1:9/mcp"))  # type: ignore[arg-type]
     await gone.asave()
-    answer = await ask("patch", f"/{made['id']}/refresh", status=502)
+    answer = await ask("patch", f"/{made['id']}/refresh", status=400)
     assert "cannot connect to http://127.0.0.1:9" in answer["detail"]
     assert await McpTool.objects.acount() == len(NAMES)
     assert "cannot connect" in (await McpServer.objects.aget()).last_error
