@@ -75,7 +75,7 @@ def text_of_document(reader: str, body: bytes) -> str:
         raise Unreadable(f"Reading this document took longer than {_SECONDS} seconds.") from error
     text = done.stdout.decode(errors="replace")
     if done.returncode == NO_TEXT:
-        raise Unreadable(text)
+        raise Unreadable(text.replace("\0", "")[:500])
     if done.returncode != 0:
         raise Unreadable(_explain_crash(done.returncode, done.stderr))
     return _cleaned(text)
@@ -84,7 +84,7 @@ def text_of_document(reader: str, body: bytes) -> str:
 def _explain_crash(code: int, stderr: bytes) -> str:
     if code in (-9, -24):  # SIGKILL, SIGXCPU
         return f"Reading this document took more than {_SECONDS} seconds of processor time or too much memory."
-    last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    last = stderr.decode(errors="replace").replace("\0", "").strip().rpartition("\n")[2]
     return f"This document cannot be read: {last or f'the reader ended with {code}'}"[:500]
 
 
