@@ -23,6 +23,9 @@ from runs.agent_files.importing import Imported, Wishes, import_agents
 from runs.agent_files.shape import AgentFileProblem, read_agent_file
 from tools.forms import text_input
 
+# The form for a new agent stands on the same page, with fields of the same names.
+_IDS = "import_%s"
+
 
 class ImportForm(forms.Form):
     """An agent file, and what shall be otherwise than in it."""
@@ -73,8 +76,8 @@ def download(request: PageRequest, agent_id: str) -> HttpResponse:
 def upload(request: PageRequest) -> HttpResponse:
     """Agents from a file, from the dialog of the list or from its own page."""
     if request.method == "GET":
-        return _show(request, ImportForm(initial={"with_messages": True}))
-    form = ImportForm(request.POST, request.FILES)
+        return _show(request, ImportForm(auto_id=_IDS, initial={"with_messages": True}))
+    form = ImportForm(request.POST, request.FILES, auto_id=_IDS)
     if form.is_valid():
         try:
             file = read_agent_file(form.cleaned_data["file"].read())
