@@ -131,7 +131,7 @@ def _with_facts(folders: QuerySet[Folder]) -> QuerySet[Folder]:
     )
 
 
-def _take_all(actor: Actor, folder: Folder, files: Sequence[UploadedFile]) -> list[str]:
+def _take_all(actor: Actor, folder: Folder, files: Sequence[UploadedFile[Any]]) -> list[str]:
     """Why files were refused, in words."""
     refused = []
     for file in files:
