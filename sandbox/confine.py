@@ -53,7 +53,10 @@ class Confinement:
         """Build and open everything, once. `readable` are further places that tools can read."""
         program, networks = b"", {}
         if Guard.SYSTEM_CALLS in on:
-            program, networks = build_filter(), {network: build_network_filter(network) for network in Network}
+            program, networks = (
+                build_filter(sees_others=_sees_others(on)),
+                {network: build_network_filter(network) for network in Network},
+            )
         places: list[tuple[int, int]] = []
         if Guard.FILES in on:
             places += landlock.open_places([*READABLE, *python_paths(), *readable], landlock.READ_ONLY)
@@ -87,12 +90,19 @@ class Confinement:
     def filter_calls(self) -> None:
         """Load the filter of every tool; where nothing else contains signals, one for this process."""
         if Guard.SYSTEM_CALLS in self.on:
-            linux.install_filter(self.program if self.on & WALLS else build_filter(signals_only_to=os.getpid()))
+            linux.install_filter(
+                self.program if self.on & WALLS else build_filter(os.getpid(), sees_others=_sees_others(self.on))
+            )
 
     def filter_network(self, network: Network) -> None:
         """Load the filter of this network setting."""
         if network in self.network_programs:
             linux.install_filter(self.network_programs[network])
+
+
+def _sees_others(on: frozenset[Guard]) -> bool:
+    """Whether a tool could name processes that are not of its call and belong to its user."""
+    return not on & {Guard.PROCESS_NAMESPACE, Guard.OWN_USER}
 
 
 def confine(confinement: Confinement, room: str, writable_paths: Sequence[str], spare_uid: int) -> None:

@@ -16,6 +16,7 @@ from .specs import ServerAccess
 MOST_OF_A_CALL = 48
 MOST_TOGETHER = 256
 PIECE = 1 << 16
+PAUSE = 0.001
 
 
 class Gateway:
@@ -48,6 +49,8 @@ class Gateway:
         own: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as carrying:
             while await loop.sock_recv(switch, 16):
+                # A tool that asks without end must not keep the server from everything else.
+                await asyncio.sleep(PAUSE)
                 if len(own) >= self._most_of_a_call or self._open >= self._most_together:
                     with suppress(OSError):
                         switch.send(b"full")

@@ -22,6 +22,7 @@ NEW_NAMESPACE_FLAGS = 0x7E020000
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 F_SETOWN, F_SETOWN_EX = 8, 15
+IOPRIO_WHO_PROCESS = 1
 FIOSETOWN, SIOCSPGRP = 0x8901, 0x8902
 
 FAMILIES: Mapping[Network, tuple[int, ...]] = {
@@ -44,6 +45,10 @@ REFUSED: Mapping[str, tuple[int | None, int | None]] = {
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "personality": (135, 92),
     "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171), "clock_adjtime": (305, 266),
     "sethostname": (170, 161), "setdomainname": (171, 162), "iopl": (172, None), "ioperm": (173, None),
+    # What these make outlives its process, and what others of the same user made is reached by number.
+    "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "semget": (64, 190), "semop": (65, 193),
+    "semctl": (66, 191), "semtimedop": (220, 192), "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188),
+    "msgctl": (71, 187), "mq_open": (240, 180), "mq_unlink": (241, 181), "modify_ldt": (154, None),
     "move_pages": (279, 239), "migrate_pages": (256, 238), "fanotify_init": (300, 262), "vhangup": (153, 58),
 }  # fmt: skip
 
@@ -59,16 +64,37 @@ class Architecture:
     socket: int
     fcntl: int
     signals_by_pid: tuple[int, ...]
+    others_by_pid: tuple[int, ...]
+    setpriority: int
+    ioprio_set: int
     pidfd_send_signal: int = 424
 
 
 CLONE3 = 435
 ARCHITECTURES: Mapping[str, Architecture] = {
     "x86_64": Architecture(
-        audit=0xC000003E, column=0, clone=56, ioctl=16, socket=41, fcntl=72, signals_by_pid=(62, 200, 234, 129, 297)
+        audit=0xC000003E,
+        column=0,
+        clone=56,
+        ioctl=16,
+        socket=41,
+        fcntl=72,
+        signals_by_pid=(62, 200, 234, 129, 297),
+        others_by_pid=(302, 203, 144, 142, 314),
+        setpriority=141,
+        ioprio_set=251,
     ),
     "aarch64": Architecture(
-        audit=0xC00000B7, column=1, clone=220, ioctl=29, socket=198, fcntl=25, signals_by_pid=(129, 130, 131, 138, 240)
+        audit=0xC00000B7,
+        column=1,
+        clone=220,
+        ioctl=29,
+        socket=198,
+        fcntl=25,
+        signals_by_pid=(129, 130, 131, 138, 240),
+        others_by_pid=(261, 122, 119, 118, 274),
+        setpriority=140,
+        ioprio_set=30,
     ),
 }
 
@@ -78,8 +104,11 @@ def supported() -> bool:
     return platform.machine() in ARCHITECTURES
 
 
-def build_filter(signals_only_to: int | None = None) -> bytes:
+def build_filter(signals_only_to: int | None = None, *, sees_others: bool = True) -> bytes:
     """The filter program for every tool.
+
+    With `sees_others` it could name processes of the server's user: it may change the limits, priority and processors of
+    the calling one alone.
 
     `signals_only_to` is the one process id that may be signalled, for levels where nothing else keeps a tool's signals
     to its own processes: a tool can then end its children only by ending itself.
@@ -100,6 +129,8 @@ def build_filter(signals_only_to: int | None = None) -> bytes:
     program += _if_equal(CLONE3, _refusal(errno.ENOSYS))
     program += _on_call(machine.clone, _refuse_bits(NEW_NAMESPACE_FLAGS))
     program += _on_call(machine.ioctl, _refuse_values((TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP), SECOND_ARGUMENT))
+    if sees_others:
+        program += _rules_for_others(machine)
     if signals_only_to is not None:
         program += _signal_rules(machine, signals_only_to)
     return b"".join([*program, _return(ALLOW)])
@@ -111,6 +142,16 @@ def build_network_filter(network: Network) -> bytes:
     machine = ARCHITECTURES[platform.machine()]
     rules = _on_call(machine.socket, _allow_only(FAMILIES[network], errno.EACCES))
     return b"".join([_load(NUMBER_OFFSET), *rules, _return(ALLOW)])
+
+
+def _rules_for_others(machine: Architecture) -> list[bytes]:
+    """0 is the caller: as a process id (limits, scheduling), and as a kind of id followed by one (priorities)."""
+    program: list[bytes] = []
+    for number in machine.others_by_pid:
+        program += _on_call(number, _allow_only((0,), errno.EPERM))
+    program += _on_call(machine.setpriority, _allow_only_both(0, 0))
+    program += _on_call(machine.ioprio_set, _allow_only_both(IOPRIO_WHO_PROCESS, 0))
+    return program
 
 
 def _signal_rules(machine: Architecture, pid: int) -> list[bytes]:
@@ -168,3 +209,16 @@ def _refuse_values(values: tuple[int, ...], offset: int) -> list[bytes]:
 def _allow_only(values: tuple[int, ...], otherwise: int) -> list[bytes]:
     allowed = [piece for value in values for piece in _if_equal(value, ALLOW)]
     return [_load(FIRST_ARGUMENT), *allowed, _return(_refusal(otherwise))]
+
+
+def _allow_only_both(first: int, second: int) -> list[bytes]:
+    refusal = _return(_refusal(errno.EPERM))
+    return [
+        _load(FIRST_ARGUMENT),
+        _jump(JUMP_EQUAL, first, 1, 0),
+        refusal,
+        _load(SECOND_ARGUMENT),
+        _jump(JUMP_EQUAL, second, 1, 0),
+        refusal,
+        _return(ALLOW),
+    ]

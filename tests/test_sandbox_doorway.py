@@ -192,6 +192,40 @@ def is_switch(fd):
     assert (await box.run(asking(good, access))).text == "/v1/health/"
 
 
+async def test_a_tool_that_asks_without_end_does_not_keep_the_server_from_others(
+    box: ForkServerSandbox, access: ServerAccess
+) -> None:
+    flood = """
+import os, socket
+def tool():
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if fd > 2 and os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+                switch = socket.socket(fileno=os.dup(fd))
+        except OSError:
+            continue
+    print("begins", flush=True)
+    switch.setblocking(False)
+    while True:
+        try:
+            switch.send(b"?")
+        except BlockingIOError:
+            pass
+        try:
+            switch.recv(16)
+        except BlockingIOError:
+            pass
+"""
+    begun = asyncio.Event()
+    flooding = asyncio.create_task(box.run(asking(flood, access), lambda *_: begun.set()))
+    await begun.wait()
+    good = "def tool(client): return client.health().status"
+    assert (await box.run(asking(good, access))).text == "/v1/health/"
+    assert not flooding.done()
+    flooding.cancel()
+    await asyncio.gather(flooding, return_exceptions=True)
+
+
 async def test_a_call_that_is_cancelled_closes_its_connections(box: ForkServerSandbox, access: ServerAccess) -> None:
     source = """
 import socket, time

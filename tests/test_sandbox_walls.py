@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
+import resource
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -171,6 +173,55 @@ async def test_dangerous_system_calls_are_refused(sandbox: ForkServerSandbox, at
     source = f"import ctypes, errno\ndef tool():\n    result = {attempt}\n    return [result, errno.errorcode[ctypes.get_errno()]]"
 
     assert (await sandbox.run(call_of(source))).text == '[-1, "EPERM"]'
+
+
+async def test_other_processes_cannot_be_slowed_or_limited(sandbox: ForkServerSandbox) -> None:
+    source = """
+import os, resource
+def tool(pid):
+    os.setpriority(os.PRIO_PROCESS, 0, 5)
+    resource.prlimit(0, resource.RLIMIT_CORE, (0, 0))
+    os.sched_setaffinity(0, os.sched_getaffinity(0))
+    attempts = [
+        lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE, (7, 7)),
+        lambda: os.setpriority(os.PRIO_PROCESS, pid, 19),
+        lambda: os.setpriority(os.PRIO_USER, 0, 19),
+        lambda: os.sched_setaffinity(pid, {0}),
+        lambda: os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0)),
+    ]
+    for attempt in attempts:
+        try:
+            attempt()
+        except (PermissionError, ProcessLookupError):
+            continue
+    return "tried"
+"""
+    with outsider() as other:
+        before = _standing(other.pid)
+        assert (await sandbox.run(call_of(source, pid=other.pid))).text == "tried"
+        assert _standing(other.pid) == before
+
+
+def _standing(pid: int) -> tuple[object, ...]:
+    """How the kernel treats a process."""
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    priority = os.getpriority(os.PRIO_PROCESS, pid)
+    return limits, priority, os.sched_getaffinity(pid), os.sched_getscheduler(pid)
+
+
+@pytest.mark.parametrize("number", [29, 30, 31, 64, 66, 68, 240], ids=str)
+async def test_nothing_is_left_in_the_kernel_for_the_next_call(sandbox: ForkServerSandbox, number: int) -> None:
+    """Shared memory, semaphores and message queues outlive whoever makes them."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the numbers are those of x86_64")
+    source = f"""
+import ctypes, os
+def tool():
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall({number}, 0, 4096, 0o1666, 0)
+    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+"""
+    assert await refusal(sandbox, source)
 
 
 async def test_root_in_a_tool_has_no_powers(sandbox: ForkServerSandbox) -> None:
