@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings as property_settings
 
 from runs.database import close_connections
 
 pytest_plugins = ["tests.provider_fixtures", "tests.server_fixtures", "tests.wheels", "tests.npm_registry"]
+
+# How long an example takes says nothing. In CI the same examples each time: what is found there can be found again.
+property_settings.register_profile("tandem", deadline=None, derandomize=os.environ.get("CI") == "true")
+property_settings.load_profile("tandem")
 
 
 def need(program: str, why: str) -> str:
