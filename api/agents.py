@@ -21,6 +21,8 @@ from api.paging import Cursor, cut, page_of
 from api.schemas.agent_fields import AgentFields, NewAgent
 from api.schemas.agents import Wanted, agent_state, agent_states
 from folders.attachment import replace_folders
+from runs.agent_files.history import store_history
+from runs.agent_files.shape import FileMessage
 from runs.by_agent import with_last_run
 
 router = Router(tags=["Agents"])
@@ -114,6 +116,8 @@ def create(request: HttpRequest, body: NewAgent) -> dict[str, Any]:
         )
         _set_variables(request, agent, body)
         _set_folders(request, agent, body)
+        first = [FileMessage.model_validate(message.model_dump()) for message in body.initial_message_sequence or ()]
+        store_history(agent, first, ())
     return agent_state(agent)
 
 

@@ -150,3 +150,20 @@ def test_secrets_come_back_as_a_list_in_both_fields_and_never_in_clear(api: Api)
     assert "s3cret" not in str(api.get("/agents/"))
     shown = api.get(f"/agents/{agent['id']}?include=agent.secrets")["secrets"]
     assert {one["key"]: one["value"] for one in shown} == {"REGION": "eu", "TOKEN": "s3cret"}
+
+
+def test_a_history_may_begin_with_messages_of_the_clients(api: Api) -> None:
+    said = [
+        {"role": "system", "content": "It is Monday."},
+        {"role": "user", "content": [{"type": "text", "text": "Hello"}], "otid": "o-1"},
+        {"role": "assistant", "content": "Hi."},
+    ]
+    agent = api.make_agent(initial_message_sequence=said)
+    told = api.get(f"/agents/{agent['id']}/messages?order=asc")
+    assert [(one["message_type"], one["content"]) for one in told] == [
+        ("system_message", "It is Monday."),
+        ("user_message", "Hello"),
+        ("assistant_message", "Hi."),
+    ]
+    assert len(agent["message_ids"]) == 3
+    assert "role" in api.post("/agents/", {"initial_message_sequence": [{"role": "x"}]}, status=422)["detail"]

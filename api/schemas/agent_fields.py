@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Schema
 
@@ -78,12 +78,23 @@ class AgentFields(Schema):
         return {**fields, "extras": extras} if extras else fields
 
 
+class FirstMessage(Schema):
+    """A message that a new agent's history begins with."""
+
+    role: Literal["user", "system", "assistant"]
+    content: str | list[dict[str, Any]]
+    name: str | None = None
+    otid: str | None = None
+    sender_id: str | None = None
+
+
 class NewAgent(AgentFields):
     """An agent to make. `tools` are names. Unless `include_base_tools` is false it gets the built-in tools of its type as
     well; `include_base_tool_rules`, where sent, decides about the rules that go with them."""
 
     tools: list[str] | None = None
     memory_blocks: list[NewBlock] | None = None
+    initial_message_sequence: list[FirstMessage] | None = None
     memory_variables: dict[str, str] | None = None
     embedding_chunk_size: int | None = None
     include_base_tools: bool | None = None

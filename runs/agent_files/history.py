@@ -88,17 +88,21 @@ def _approval(decision: Mapping[str, Any]) -> Wire:
     }
 
 
+def without_prompt(messages: Sequence[FileMessage]) -> Sequence[FileMessage]:
+    """The messages without the compiled system prompt, which Letta has in their first place: it is put together anew."""
+    return messages[1:] if messages and messages[0].role == "system" else messages
+
+
 def store_history(agent: Agent, messages: Sequence[FileMessage], in_context: Iterable[str]) -> int:
     """Store a file's messages as the history of a new agent, in their order; how many were left out.
 
-    The compiled system prompt is not stored: it is put together anew. Where there is no summary for them, messages
-    that no longer stood in the context window are left out, for they would stand in it again. Calls that nobody
-    answered, and returns without their call, are left out as no provider would take them.
+    Where there is no summary for them, messages that no longer stood in the context window are left out, for they
+    would stand in it again. Calls that nobody answered, and returns without their call, are left out as no provider
+    would take them.
     """
-    said = [message for number, message in enumerate(messages) if number or message.role != "system"]
     shown = set(in_context)
-    is_summarised = any(message.role == "summary" for message in said)
-    kept = [message for message in said if is_summarised or not shown or message.id in shown]
+    is_summarised = any(message.role == "summary" for message in messages)
+    kept = [message for message in messages if is_summarised or not shown or message.id in shown]
     read = _Reader(agent, kept)
     rows = [(message.id, row) for message in kept if _says_something(row := read.row(message))]
     for position, (_, row) in enumerate(rows, 1):
@@ -106,7 +110,7 @@ def store_history(agent: Agent, messages: Sequence[FileMessage], in_context: Ite
         if row.role == "summary":
             row.covers_until = _covered(rows[: position - 1], shown)
     Message.objects.bulk_create([row for _, row in rows], batch_size=500)
-    return len(said) - len(kept)
+    return len(messages) - len(kept)
 
 
 def _covered(before: Sequence[tuple[str, Message]], shown: set[str]) -> int:

@@ -15,7 +15,7 @@ from agents.problems import AgentProblem
 from agents.roster import create_agent
 from agents.variables import VariableProblem, replace_variables, set_variable
 from mcp_servers.models import McpTool
-from runs.agent_files.history import store_history
+from runs.agent_files.history import store_history, without_prompt
 from runs.agent_files.shape import AgentFile, AgentFileProblem, FileAgent, FileTool
 from tools.built_in import ensure
 from tools.library import ToolProblem, create_tool, upsert_tool
@@ -193,7 +193,7 @@ class _Import:
     def _set_messages(self, agent: Agent, told: FileAgent) -> None:
         if self.wishes.strips_messages:
             return
-        left_out = store_history(agent, told.messages, told.in_context_message_ids)
+        left_out = store_history(agent, without_prompt(told.messages), told.in_context_message_ids)
         if left_out:
             self.warnings.append(f"{left_out} messages of {agent.name} were no longer in its context and are left out.")
 
