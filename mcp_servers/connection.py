@@ -52,6 +52,7 @@ class Connection:
         self._client: Client | None = None
         self._stop = asyncio.Event()
         self._why = ""
+        self._is_retired = False
         self._lost: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._owner: asyncio.Task[None] | None = None
         self._in_flight = 0
@@ -60,7 +61,7 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Whether calls can be made."""
-        return self._client is not None and not self._stop.is_set()
+        return self._client is not None and not self._stop.is_set() and not self._is_retired
 
     async def open(self) -> None:
         """Connect and read which tools there are. Raises Unreachable."""
@@ -76,6 +77,15 @@ class Connection:
         if not ready.done():
             why = self._why or f"it did not answer within {OPEN_SECONDS:g} seconds"
             raise Unreachable(f"The MCP server {self.name} cannot be used: {self._with_last_words(why)}")
+
+    async def leave(self) -> None:
+        """Take no more calls, and end the session when those under way have ended."""
+        if self._client is None:
+            await self.close()
+            return
+        self._retire("it is reached otherwise now")
+        if self._owner is not None:
+            await asyncio.wait({self._owner})
 
     async def close(self) -> None:
         """End the session; a program that was started for it is ended too."""
@@ -115,7 +125,7 @@ class Connection:
             if not sent.is_over:
                 on_progress(self._redactor.clean(_progress_line(progress, total, message)))
 
-        if self._client is None or self._stop.is_set():
+        if self._client is None or not self.is_open:
             raise ConnectionLost(self._why, was_sent=False)
         sent.note()
         try:
@@ -132,7 +142,8 @@ class Connection:
             self._lose("the server closed the connection")
             return ConnectionLost(self._with_last_words(self._why), was_sent=sent.is_sent)
         if error.data == SESSION_GONE:
-            self._lose(text)
+            # The others are told so themselves, each as an answer of its own.
+            self._retire(text)
         if error.data in (NOT_SENT, SESSION_GONE):
             return ConnectionLost(text, was_sent=False)
         # The answer to this one call was cut off; the session may well live.
@@ -160,12 +171,17 @@ class Connection:
     def _lose(self, why: str) -> None:
         """No more calls; those under way fail. The first reason is the one that is told."""
         if not self._stop.is_set():
-            self._why = self._redactor.clean(why)
+            self._why = self._why or self._redactor.clean(why)
             self._stop.set()
         if not self._lost.done():
             self._lost.set_result(None)
         if self._idle is not None:
             self._idle.cancel()
+
+    def _retire(self, why: str) -> None:
+        self._is_retired, self._why = True, self._why or self._redactor.clean(why)
+        if not self._in_flight:
+            self._lose(self._why)
 
     async def _probe(self) -> None:
         """After a call that took too long: a server that does not answer at all is given up."""
@@ -184,7 +200,9 @@ class Connection:
 
     def _end(self) -> None:
         self._in_flight -= 1
-        if not self._in_flight:
+        if not self._in_flight and self._is_retired:
+            self._lose(self._why)
+        elif not self._in_flight:
             self._rest()
 
     def _rest(self) -> None:

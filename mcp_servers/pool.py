@@ -28,7 +28,7 @@ class Pool:
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._leaving: dict[asyncio.Task[None], Connection] = {}
 
     async def connection(self, server_id: str, name: str, reach: Reach) -> Connection:
         """An open connection: the one there is, unless the server is reached otherwise by now. Whoever asks while it is
@@ -47,7 +47,7 @@ class Pool:
         return held.connection
 
     def forget(self, server_id: str) -> None:
-        """End the connection to a server, if there is one."""
+        """Give up the connection to a server, if there is one; calls under way may still end."""
         held = self._held.pop(server_id, None)
         if held is not None:
             self._let_go(held)
@@ -55,15 +55,14 @@ class Pool:
     async def close(self) -> None:
         """End all connections and the programs behind them."""
         gone, self._held = list(self._held.values()), {}
-        for held in gone:
-            self._let_go(held)
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        connections = [held.connection for held in gone] + list(self._leaving.values())
+        await asyncio.gather(*[connection.close() for connection in connections])
 
     def _let_go(self, held: Held) -> None:
-        """Closing takes as long as the server takes; nobody waits for it but the end of the process."""
-        task = asyncio.create_task(held.connection.close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        """Nobody waits for it but the end of the process."""
+        task = asyncio.create_task(held.connection.leave())
+        self._leaving[task] = held.connection
+        task.add_done_callback(self._leaving.pop)
 
 
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()

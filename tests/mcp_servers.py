@@ -41,6 +41,11 @@ class TinyServer:
             time.sleep(0.05)
         raise AssertionError("the MCP server does not listen")
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and has not ended since."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """End it as a crash would."""
         if self._process is not None:

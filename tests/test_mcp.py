@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +55,32 @@ def tiny(tmp_path: Path) -> Iterator[TinyServer]:
     server.kill()
 
 
+@pytest.fixture(scope="module")
+def http_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, TinyServer]]:
+    """One server for each way over HTTP."""
+    made = {name: TinyServer(tmp_path_factory.mktemp("mcp"), *name.split()) for name in TRANSPORTS if name != "stdio"}
+    yield made
+    for server in made.values():
+        server.kill()
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A server as rows; its tools leave files in `directory`."""
+
+    row: McpServer
+    directory: Path
+
+
 @pytest.fixture(params=TRANSPORTS)
-async def any_server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[McpServer]:
+async def any_server(request: pytest.FixtureRequest, http_servers: dict[str, TinyServer], tmp_path: Path) -> Reached:
     """The same server over each of the transports."""
-    transport, *options = str(request.param).split()
-    if transport == "stdio":
-        yield await stored(stdio_config(tmp_path))
-        return
-    server = TinyServer(tmp_path, transport, *options).start()
-    yield await stored(server.config)
-    server.kill()
+    if request.param == "stdio":
+        return Reached(await stored(stdio_config(tmp_path)), tmp_path)
+    server = http_servers[request.param]
+    if not server.is_running:
+        server.start()
+    return Reached(await stored(server.config), server.directory)
 
 
 async def stored(config: dict[str, Any], name: str = "tiny") -> McpServer:
@@ -101,7 +118,7 @@ def is_alive(process: int) -> bool:
     return "zombie" not in Path(f"/proc/{process}/status").read_text()
 
 
-async def test_calls_share_one_connection_and_overlap(any_server: McpServer) -> None:
+async def test_calls_share_one_connection_and_overlap(any_server: Reached) -> None:
     results = await asyncio.gather(*[call("meet", n=n, most=4) for n in range(4)], call("add", a=1))
     assert [(result.outcome, result.text) for result in results] == [
         *[(Outcome.SUCCESS, f"met {n}") for n in range(4)],
@@ -109,16 +126,14 @@ async def test_calls_share_one_connection_and_overlap(any_server: McpServer) -> 
     ]
 
 
-async def test_an_error_of_the_tool_is_the_result_of_its_call_alone(any_server: McpServer) -> None:
+async def test_an_error_of_the_tool_is_the_result_of_its_call_alone(any_server: Reached) -> None:
     failed, good = await asyncio.gather(call("fail", why="no luck"), call("add", a=1))
     assert (failed.outcome, good.text) == (Outcome.ERROR, "3")
     assert failed.text.startswith("Error executing function fail: ")
     assert "no luck" in failed.text
 
 
-async def test_a_slow_call_times_out_alone_is_told_to_stop_and_has_told_its_progress(
-    any_server: McpServer, tmp_path: Path
-) -> None:
+async def test_a_slow_call_times_out_alone_is_told_to_stop_and_has_told_its_progress(any_server: Reached) -> None:
     await call("add", a=1)
     await limit("hang", timeout_seconds=3)
     output: list[str] = []
@@ -127,30 +142,28 @@ async def test_a_slow_call_times_out_alone_is_told_to_stop_and_has_told_its_prog
     assert "longer than 3 seconds" in hung.text
     assert output == ["[1/3] slow has begun\n"]
     assert hung.stderr == "[1/3] slow has begun\n"
-    await until((tmp_path / "slow.cancelled").exists)
+    await until((any_server.directory / "slow.cancelled").exists)
     # The connection lives: the server answers everything else.
     assert (await call("add", a=1)).text == "3"
 
 
-async def test_a_cancelled_call_leaves_at_once_and_the_server_is_told(any_server: McpServer, tmp_path: Path) -> None:
+async def test_a_cancelled_call_leaves_at_once_and_the_server_is_told(any_server: Reached) -> None:
     task = asyncio.create_task(call("hang", name="dropped"))
-    await until((tmp_path / "dropped.began").exists)
+    await until((any_server.directory / "dropped.began").exists)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await until((tmp_path / "dropped.cancelled").exists)
+    await until((any_server.directory / "dropped.cancelled").exists)
     assert (await call("add", a=1)).text == "3"
 
 
-async def test_a_server_that_dies_under_a_call_is_told_truthfully_and_not_asked_again(
-    any_server: McpServer, tmp_path: Path
-) -> None:
+async def test_a_server_that_dies_under_a_call_is_told_truthfully_and_not_asked_again(any_server: Reached) -> None:
     result = await call("die")
     assert result.outcome is Outcome.ERROR
     assert "the connection to the MCP server tiny was lost" in result.text
     assert "It may have carried out the call, or part of it." in result.text
-    assert (tmp_path / "died").exists()
-    if any_server.kind == "stdio":
+    assert (any_server.directory / "died").exists()
+    if any_server.row.kind == "stdio":
         assert "the last words" in result.text
         assert (await call("add", a=1)).text == "3"  # in a new process
 
@@ -276,6 +289,22 @@ async def test_a_new_configuration_gets_a_new_connection(tmp_path: Path) -> None
     given = {key: value for key, value in stdio_config(tmp_path, NUMBER="2").items() if key != "mcp_server_type"}
     await change_server(ACTOR, server, kind="stdio", given=given)
     assert '"2"' in (await call("env_of", name="NUMBER")).text
+
+
+async def test_calls_under_way_end_well_when_the_server_is_reached_otherwise_meanwhile(tmp_path: Path) -> None:
+    server = await stored(stdio_config(tmp_path, NUMBER="1"))
+    first = asyncio.create_task(call("meet", n=1, most=2))
+    old = pool()._held
+    await until(lambda: bool(old) and old[server.pk].connection.is_open)
+    begun = old[server.pk].connection
+    await until(lambda: begun._in_flight == 1)
+    pool().forget(server.pk)
+    await until(lambda: not begun.is_open)
+    second = await call("add", a=1)
+    assert (second.text, pool()._held[server.pk].connection is begun) == ("3", False)
+    assert not first.done()
+    first.cancel()
+    await until(lambda: begun._owner is not None and begun._owner.done())
 
 
 async def test_returns_are_cut_for_the_model_and_pictures_are_described(tiny: TinyServer) -> None:
