@@ -28,6 +28,12 @@ class TinyServer:
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> TinyServer:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.kill()
+
     def start(self) -> TinyServer:
         """Start it and wait until it listens."""
         command = [sys.executable, str(SCRIPT), self.transport, str(self.directory), str(self.port), *self._options]

@@ -188,23 +188,20 @@ async def test_a_connection_without_calls_is_closed(tmp_path: Path, monkeypatch:
     assert (await call("add", a=1)).text == "3"
 
 
+@pytest.mark.parametrize("options", [[], ["--legacy"]])
 async def test_a_server_that_came_back_is_connected_to_anew_for_calls_that_were_not_sent(
-    tmp_path: Path,
+    tmp_path: Path, options: list[str]
 ) -> None:
-    for options in ([], ["--legacy"]):
-        tiny = TinyServer(tmp_path, "streamable_http", *options).start()
-        server = await stored(tiny.config, f"tiny{len(options)}")
-        prefix = f"tiny{len(options)}_" if options else ""
-        assert (await call(f"{prefix}add", a=1)).text == "3"
+    with TinyServer(tmp_path, "streamable_http", *options) as tiny:
+        await stored(tiny.config)
+        assert (await call("add", a=1)).text == "3"
         tiny.kill()
-        gone = await call(f"{prefix}add", a=1)
+        gone = await call("add", a=1)
         assert (gone.outcome, "The call was not sent." in gone.text) == (Outcome.ERROR, True), gone.text
         assert tiny.url.removesuffix("/mcp") in gone.text
         tiny.start()
-        back = await asyncio.gather(*[call(f"{prefix}meet", n=n, most=2) for n in range(2)])
+        back = await asyncio.gather(*[call("meet", n=n, most=2) for n in range(2)])
         assert [result.text for result in back] == ["met 0", "met 1"]
-        tiny.kill()
-        pool().forget(server.pk)
 
 
 async def test_a_frozen_server_is_given_up_and_the_next_call_finds_the_new_one(
@@ -380,10 +377,9 @@ async def agent_with(*names: str) -> Agent:
 async def test_in_a_run_mcp_calls_overlap_beside_a_dead_server_and_a_custom_tool(
     tiny: TinyServer, tmp_path: Path
 ) -> None:
-    dead = TinyServer(tmp_path).start()
-    await stored(tiny.config)
-    await stored(dead.config, "dead")
-    dead.kill()
+    with TinyServer(tmp_path) as dead:
+        await stored(tiny.config)
+        await stored(dead.config, "dead")
     parameters = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     await Tool.objects.acreate(
         name="double",
