@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.defaults import server_error
 
+from api.errors import DATABASE_AWAY
 from runs.database import is_away
 
 _AGAIN_SECONDS = "3"
-_TEXT = "The database is out of reach. Nothing was changed; runs wait for it and go on. Try again in a moment."
 
 
 def broken(request: HttpRequest) -> HttpResponse:
@@ -20,9 +20,9 @@ def broken(request: HttpRequest) -> HttpResponse:
     if error is None or not is_away(error):
         return server_error(request)
     if request.path.startswith("/v1/"):
-        response: HttpResponse = JsonResponse({"detail": _TEXT}, status=503)
+        response: HttpResponse = JsonResponse({"detail": DATABASE_AWAY}, status=503)
     elif request.headers.get("HX-Request"):
-        response = HttpResponse(_TEXT, status=503, content_type="text/plain")
+        response = HttpResponse(DATABASE_AWAY, status=503, content_type="text/plain")
     else:
         response = render(None, "503.html", status=503)
         if request.method == "GET":

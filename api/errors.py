@@ -8,7 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import Error as DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -18,6 +20,7 @@ from archives.problems import ArchiveProblem, UnknownEmbedding
 from engine.ids import answer_id
 from folders.problems import FolderProblem, NameInUse, NotReady, TooLarge, UnreadableKind
 from mcp_servers.problems import McpProblem, ServerNameTaken, Unreachable
+from runs.database import is_away
 from runs.dispatch import (
     AgentBusy,
     AlreadyDecided,
@@ -32,6 +35,8 @@ from runs.models import ToolCall
 from tools.library import NameTaken, SchemaMissing, ToolProblem
 
 log = logging.getLogger(__name__)
+
+DATABASE_AWAY = "The database is out of reach. Nothing was changed; runs wait for it and go on. Try again in a moment."
 
 HOW_TO_GET_A_KEY = (
     'This API needs a key: send the header "Authorization: Bearer <key>" (in the SDKs: api_key). A key is printed at '
@@ -112,6 +117,11 @@ def _explain_surprise(error: Exception) -> ApiProblem:
     return ApiProblem(500, f"Internal server error. The server's log has it under {trace_id}.", trace_id=trace_id)
 
 
+def _explain_database(error: DatabaseError) -> ApiProblem:
+    """503 while the database is away: the SDKs come again by themselves."""
+    return ApiProblem(503, DATABASE_AWAY) if is_away(error) else _explain_surprise(error)
+
+
 def _explain_http(error: HttpError) -> ApiProblem:
     if error.status_code == 401:
         return ApiProblem(401, HOW_TO_GET_A_KEY)
@@ -144,6 +154,8 @@ _EXPLAIN: dict[type[Exception], Callable[[Any], ApiProblem]] = {
     ValidationError: _explain_validation,
     HttpError: _explain_http,
     RequestDataTooBig: lambda error: ApiProblem(413, f"The request is too large: {error}", is_final=True),
+    MultiPartParserError: lambda error: ApiProblem(400, f"The form cannot be read: {error}", is_final=True),
+    DatabaseError: _explain_database,
     Http404: lambda error: ApiProblem(404, str(error) or "Not found."),
     Exception: _explain_surprise,
 }

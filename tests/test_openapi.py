@@ -14,7 +14,7 @@ from tests.server_fixtures import TandemServer
 
 pytestmark = [pytest.mark.timeout(420)]
 
-EXAMPLES = os.environ.get("TANDEM_FUZZ_EXAMPLES", "6")
+EXAMPLES = os.environ.get("TANDEM_FUZZ_EXAMPLES", "3")
 # Routes that hold the line until something happens; tests/test_api_stream.py asks them what they can be asked.
 STREAMS = "stream"
 CHECKS = "not_a_server_error,status_code_conformance"
@@ -52,6 +52,14 @@ def test_a_body_of_the_wrong_kind_is_refused(server: TandemServer, path: str, bo
     answer = httpx.post(f"{server.url}/v1/{path}", content=body, headers=headers, trust_env=False, timeout=30)
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["agents/import", "folders/source-00000000-0000-4000-8000-000000000000/upload"])
+def test_a_form_that_cannot_be_read_is_refused(server: TandemServer, path: str) -> None:
+    headers = {"Authorization": f"Bearer {server.api_key}", "Content-Type": "multipart/form-data"}
+    answer = httpx.post(f"{server.url}/v1/{path}", headers=headers, trust_env=False, timeout=30)
+    assert answer.status_code == 400, answer.text
+    assert "form" in answer.text
 
 
 def test_a_huge_body_is_refused(server: TandemServer) -> None:
