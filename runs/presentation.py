@@ -69,6 +69,7 @@ class Presenter:
             is_streaming=step.is_streaming and ended is None,
             is_silent=not (step.text or step.reasoning or step.is_streaming),
             batch_title=count_text(len(step.calls), "tool call"),
+            decision_title=count_text(sum(call.needs_decision for call in step.calls), "tool call"),
             batch_state=step.batch_state,
             batch_meta=batch_meta(step),
             model_bars=bars,
@@ -148,16 +149,22 @@ def why_not_yet(call: CallPicture) -> str:
             return ""
 
 
-def piece_html(piece: Piece) -> SafeString:
-    """One piece of output; the page's script counts its lines to keep the same tail as `OutputTail`."""
+def piece_html(call_id: str, piece: Piece) -> SafeString:
+    """One piece of output; the page's script counts its lines to keep the same tail as `OutputTail`. Its id has the
+    call's: a conversation shows many runs, whose numbers repeat."""
     return format_html(
-        '<span id="output-{}" class="{}" data-lines="{}">{}</span>', piece.seq, piece.stream, piece.lines, piece.text
+        '<span id="output-{}-{}" class="{}" data-lines="{}">{}</span>',
+        call_id,
+        piece.seq,
+        piece.stream,
+        piece.lines,
+        piece.text,
     )
 
 
 def output_html(call: CallPicture) -> SafeString:
     """The tail of what a call printed."""
-    return format_html_join("", "{}", ((piece_html(piece),) for piece in call.output.pieces))
+    return format_html_join("", "{}", ((piece_html(call.id, piece),) for piece in call.output.pieces))
 
 
 def timing_rows(call: CallPicture, origin: datetime | None) -> list[tuple[str, str]]:

@@ -193,6 +193,9 @@ def _hold(event: ApprovalRequested) -> None:
 
 def _decide(run_id: str, at: datetime, event: ApprovalDecided) -> None:
     run = Run.objects.get(pk=run_id)
+    # The batch that another run asked for is carried out by this one.
+    count = ToolCall.objects.filter(step_id=event.step_id).count()
+    Run.objects.filter(pk=run_id).update(call_count=F("call_count") + count, batch_count=F("batch_count") + 1)
     Message.objects.create(
         pk=new_id("message"),
         agent_id=run.agent_id,

@@ -71,6 +71,7 @@ class StepView:
     is_streaming: bool
     is_silent: bool
     batch_title: str
+    decision_title: str
     batch_state: str
     batch_meta: str
     model_bars: list[Bar]

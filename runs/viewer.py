@@ -106,7 +106,7 @@ def _context(presenter: Presenter, change: Change, seq: int) -> dict[str, Any] |
         case Part.OUTPUT:
             pieces = picture.calls[change.id].output.pieces
             piece = next((one for one in pieces if one.seq == seq), None)
-            return {"call_id": change.id, "piece": piece_html(piece)} if piece else None
+            return {"call_id": change.id, "piece": piece_html(change.id, piece)} if piece else None
 
 
 def log_row_html(row: LogRow, picture: RunPicture) -> str:

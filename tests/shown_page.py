@@ -72,7 +72,7 @@ class ShownPage:
         self._seq = frame["seq"]
         for attributes, source in tops_of(frame["html"]):
             if attributes.get("data-append"):
-                key = f"{attributes['data-append']} {re.search(r'id=.(output-[0-9]+)', source).group(1)}"  # type: ignore[union-attr]
+                key = f"{attributes['data-append']} {re.search(r'id=.(output-[0-9a-z-]+)', source).group(1)}"  # type: ignore[union-attr]
             else:
                 key = str(attributes["id"])
             source = _PLACED_BY_THE_SCRIPT.sub("", source)

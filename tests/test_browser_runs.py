@@ -115,6 +115,19 @@ def test_the_run_page_shows_a_return_and_lines_while_the_batch_still_runs(
     expect(chat.locator(".chat-run").last.locator(".bubble[data-role=assistant]").last).to_contain_text(SLOW)
 
 
+def test_every_run_of_a_conversation_shows_its_lines_while_they_come_without_opening_a_call(
+    visitor: BrowserContext, server: TandemServer, agent_id: str
+) -> None:
+    chat = simulator(visitor, server, agent_id)
+    for _ in range(2):  # the first run's lines are still on the page when the second's come
+        send(chat, f"Use {SLOW}")
+        call = chat.locator(".chat-run").last.locator('.call[data-state="running"]', has_text=SLOW)
+        line = call.locator("[data-last-line]")
+        expect(line).to_contain_text(f"{SLOW} line", timeout=30_000)
+        expect(line).not_to_have_text(line.inner_text())
+        expect(chat.locator(".sim [data-live]")).to_have_count(0, timeout=60_000)
+
+
 def test_reload_in_the_middle_and_a_second_browser_end_with_the_same_picture(
     visitor: BrowserContext, server: TandemServer, agent_id: str
 ) -> None:

@@ -1,7 +1,7 @@
 // The Simulator: every run of the conversation that has not ended is followed over its socket, runs that others start appear by
 // themselves, and the composer keeps what it could not send.
 import { RunSocket } from "./run-socket.js";
-import { show } from "./run-frames.js";
+import { show, tellLastLines } from "./run-frames.js";
 
 const LOOK_EVERY = 4000;
 const sockets = new Map();
@@ -31,6 +31,7 @@ function followRuns() {
       onOver: () => { sockets.delete(run); document.getElementById(`chat-${run}`)?.removeAttribute("data-socket"); showState("ended", ""); document.body.dispatchEvent(new CustomEvent("run-over")); },
     }));
   }
+  tellLastLines(document);
   if (document.querySelector(".chat-run")) document.querySelector("[data-until-message]")?.remove();
 }
 

@@ -15,12 +15,17 @@ export function show(html) {
   }
   for (const element of shown) {
     window.htmx.process(element);
+    tellLastLines(element);
     tellTimes(element);
   }
   return shown;
 }
 
 // The clocks tick a few times a second; a part that has just come need not wait for them.
+export function tellLastLines(root) {
+  for (const place of root.querySelectorAll("[data-last-line]")) tellLastLine(place.closest("details.call").querySelector(".output"));
+}
+
 function tellTimes(element) {
   for (const clock of element.querySelectorAll("[data-clock-ms]")) clock.textContent = durationText(Number(clock.dataset.clockMs));
   for (const clock of element.querySelectorAll("[data-clock-since]")) clock.textContent = runningText(Date.now() - Date.parse(clock.dataset.clockSince));
@@ -44,6 +49,12 @@ function insert(part) {
   return part;
 }
 
+// A running call's row says the last line that it printed, so that nobody has to open it.
+export function tellLastLine(output) {
+  const place = output.closest("details.call")?.querySelector("[data-last-line]");
+  if (place) place.textContent = output.textContent.trimEnd().split("\n").at(-1).slice(0, 200);
+}
+
 // The same rule as the server's OutputTail: the oldest piece goes once enough lines remain without it.
 function appendOutput(part) {
   const output = document.querySelector(part.dataset.append);
@@ -60,5 +71,6 @@ function appendOutput(part) {
     output.firstElementChild.remove();
   }
   output.closest("[hidden]")?.removeAttribute("hidden");
+  tellLastLine(output);
   return null;
 }
