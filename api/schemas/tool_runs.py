@@ -88,7 +88,7 @@ def _value(result: ToolResult) -> Any:
         return result.full_text or result.text
 
 
-def execution_result(result: ToolResult, agent: dict[str, Any]) -> dict[str, Any]:
+def execution_result(result: ToolResult, agent: dict[str, Any] | None) -> dict[str, Any]:
     """A ToolExecutionResult. `func_return` is what the tool returned, uncut, as JSON knows it; None where the call failed,
     and the last lines of `stderr` then say why."""
     is_good = result.outcome is Outcome.SUCCESS
