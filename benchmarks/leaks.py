@@ -12,15 +12,18 @@ from pathlib import Path
 
 from sandbox.containment import descendants
 from sandbox.forkserver import ForkServerSandbox
-from sandbox.specs import SandboxCall
+from sandbox.specs import SandboxCall, ServerAccess
 
 CALLS, AT_ONCE, WARM_UP = 10_000, 8, 300
 GROWTH_MB = 16.0
+# Every second call has a way to a server that does not answer.
+NOWHERE = ServerAccess("127.0.0.1", 9, "token")
 LOOKS, SECONDS_BETWEEN = 180, 0.5
 LITTER = """
-import os, subprocess, time
+import os, socket, subprocess, time
 def tool(n):
     print("call", n)
+    if n % 4 == 0: socket.create_connection(("127.0.0.1", 9)).close()
     os.makedirs("a/b")
     open("a/b/file", "w").close()
     if n % 3 == 0: raise ValueError(n)
@@ -35,7 +38,7 @@ def tool(n):
 
 @dataclass(frozen=True)
 class Holdings:
-    """What is there between calls. `processes` are those beyond what waits for calls. Memory
+    """What is there between calls. `processes` and `files` are those beyond what waits for calls. Memory
     is that of this process and of the fork server, resident."""
 
     processes: int
@@ -87,11 +90,20 @@ async def _call(sandbox: ForkServerSandbox, calls: int) -> None:
 
     async def work() -> None:
         for n in numbers:
-            result = await sandbox.run(SandboxCall(source=LITTER, function="tool", arguments={"n": n}))
+            call = SandboxCall(
+                source=LITTER, function="tool", arguments={"n": n}, server=NOWHERE if n % 2 == 0 else None
+            )
+            result = await sandbox.run(call)
             if str(n) not in result.text:
                 raise RuntimeError(result.text)
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+
+
+def _entries(scratch_root: Path, rooms: int) -> int:
+    """What lies in scratch directories, directories beyond the one that waits in each room, rooms that nobody waits in."""
+    count = {depth: len(list(scratch_root.glob("/".join("*" * depth)))) for depth in (2, 3, 4)}
+    return count[4] + max(0, count[3] - count[2]) + max(0, count[2] - rooms)
 
 
 async def _holdings(sandbox: ForkServerSandbox, scratch_root: Path) -> Holdings:
@@ -105,7 +117,7 @@ async def _holdings(sandbox: ForkServerSandbox, scratch_root: Path) -> Holdings:
     gc.collect()
     return Holdings(
         processes=max(0, len(list(descendants(pid))) - waiting),
-        files=sum(len(files) for _, _, files in os.walk(scratch_root)),
+        files=_entries(scratch_root, sandbox.pool.idle_wanted),
         descriptors=_descriptors(os.getpid()),
         fork_server_descriptors=_descriptors(pid),
         server_mb=_resident(os.getpid()),

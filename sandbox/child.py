@@ -19,7 +19,7 @@ from .nodejs import run_node_tool
 from .rehearsal import perform
 from .report import WORD_BYTES, ReportKind, ReportMemory
 from .runner import run_tool
-from .specs import Language
+from .specs import Language, Network
 
 USUAL_CAPACITY = 10 << 20
 LARGEST_ERROR_BYTES = 1 << 16
@@ -40,9 +40,16 @@ class WaitingChild:
     """A forked process that waits for its one call. The supervisor's ends of its pipes are `stdout` and `stderr`."""
 
     def __init__(
-        self, confinement: Confinement, room: str, uid: int, capacity: int, writable_paths: Sequence[str]
+        self,
+        confinement: Confinement,
+        room: str,
+        uid: int,
+        capacity: int,
+        writable_paths: Sequence[str],
+        network: Network,
     ) -> None:
         """Fork it, with room for a report of `capacity` bytes."""
+        self.network = network
         self.capacity = capacity
         self.writable_paths = tuple(writable_paths)
         self.memory = ReportMemory(capacity, os.urandom(WORD_BYTES))
@@ -55,24 +62,36 @@ class WaitingChild:
                 call,
                 (stdout, stderr),
                 self.memory,
-                lambda: confine(confinement, room, writable_paths, uid),
+                lambda: confine(confinement, room, writable_paths, uid, network),
                 confinement,
+                network,
             )
         call.close()
-        os.close(stdout)
-        os.close(stderr)
+        # Held open, so that nobody is woken when the tool closes its own before it ends.
+        self._writers = (stdout, stderr)
+
+    def suits(self, capacity: int, writable_paths: Sequence[str], network: Network) -> bool:
+        """Whether a call of this kind can be given to it."""
+        is_open_enough = network is not Network.FULL or self.network is Network.FULL
+        return self.capacity >= capacity and self.writable_paths == tuple(writable_paths) and is_open_enough
+
+    def let_output_end(self) -> None:
+        """From now on the pipes end with what other processes hold of them. Once."""
+        for fd in self._writers:
+            os.close(fd)
 
     def begin(self, call: bytes, scratch: str, switch: socket.socket | None = None) -> None:
         """Give it its call, as JSON, and its way to the server where the call has one."""
         with self._call, suppress(BrokenPipeError, ConnectionResetError):
             # One that is dead already has left the reason in its report.
-            self._call.sendall(pack_request(scratch.encode()) + pack_request(call))
+            self._call.sendall(pack_request(scratch.encode() + b"\0" + call))
             if switch is not None:
                 socket.send_fds(self._call, [b"switch"], [switch.fileno()])
 
     def discard(self) -> None:
         """Close what belongs to one that was never given a call and is dead."""
         self._call.close()
+        self.let_output_end()
         os.close(self.stdout)
         os.close(self.stderr)
         self.memory.close()
@@ -84,6 +103,7 @@ def _wait_and_run(
     memory: ReportMemory,
     confine_first: Callable[[], None],
     confinement: Confinement,
+    network: Network,
 ) -> NoReturn:
     name = "of the tool"
     try:
@@ -95,15 +115,16 @@ def _wait_and_run(
             # Code of packages, which no process runs that is not confined.
             site.addsitedir(confinement.packages)
         _rehearse(memory)
-        with socket.socket(fileno=KEPT_FD) as connection:
-            scratch, payload = receive_request(connection), receive_request(connection)
-            if scratch is None or payload is None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, KEPT_FD) as connection:
+            payload = receive_request(connection)
+            if payload is None:
                 os._exit(0)
-            call = json.loads(payload)
+            scratch, _, text = payload.partition(b"\0")
+            call = json.loads(text)
             name = call["function"]
             if call["server"] is not None:
                 _open_doorway(call, connection)
-        confine_call(confinement, call, scratch.decode())
+        confine_call(confinement, call, scratch.decode(), network)
     except BaseException as error:  # noqa: BLE001 - fail closed: without its limits no tool runs
         problem = f"Error executing function {name}: the sandbox could not be set up: {error!r}"
         memory.write(ReportKind.RAISED, problem.encode("utf-8", "backslashreplace"))

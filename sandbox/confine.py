@@ -19,6 +19,7 @@ from .specs import Language, Network
 
 HIGHEST_FD = 1 << 20
 KEPT_FD = 3
+PROCESSORS = os.cpu_count() or 1
 WEB_PORTS = (53, 80, 443)
 
 READABLE = (
@@ -105,7 +106,9 @@ def _sees_others(on: frozenset[Guard]) -> bool:
     return not on & {Guard.PROCESS_NAMESPACE, Guard.OWN_USER}
 
 
-def confine(confinement: Confinement, room: str, writable_paths: Sequence[str], spare_uid: int) -> None:
+def confine(
+    confinement: Confinement, room: str, writable_paths: Sequence[str], spare_uid: int, network: Network
+) -> None:
     """Everything that does not depend on the call, in the order in which it has to be."""
     os.umask(0o077)
     if Guard.OWN_USER in confinement.on:
@@ -114,12 +117,16 @@ def confine(confinement: Confinement, room: str, writable_paths: Sequence[str], 
     linux.die_with_parent(signal.SIGKILL)
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     linux.drop_capabilities()
+    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
+        _limit(kind, 0)
     confinement.restrict_files(room, writable_paths)
     confinement.filter_calls()
+    confinement.restrict_ports(network)
+    confinement.filter_network(network)
 
 
-def confine_call(confinement: Confinement, call: Mapping[str, Any], scratch: str) -> None:
-    """What remains to be done for this call."""
+def confine_call(confinement: Confinement, call: Mapping[str, Any], scratch: str, has_network: Network) -> None:
+    """What remains to be done for this call in a process that is confined to `has_network` already."""
     network = Network(call["network"])
     os.chdir(scratch)
     set_environment(call["environment"], scratch)
@@ -128,8 +135,9 @@ def confine_call(confinement: Confinement, call: Mapping[str, Any], scratch: str
         with_memory=call["language"] == Language.PYTHON,
         with_processes=Guard.PROCESS_LIMIT in confinement.on and os.getuid() != 0,
     )
-    confinement.restrict_ports(network)
-    confinement.filter_network(network)
+    if network is not has_network:
+        confinement.restrict_ports(network)
+        confinement.filter_network(network)
 
 
 def python_paths() -> list[str]:
@@ -167,15 +175,12 @@ def become_spare_user(uid: int) -> None:
 
 def set_limits(limits: Mapping[str, Any], *, with_memory: bool, with_processes: bool) -> None:
     """The kernel's limits. CPU time is a backstop behind the wall clock, which the supervisor watches."""
-    cpu_seconds = (math.ceil(limits["seconds"]) + 2) * (os.cpu_count() or 1)
+    cpu_seconds = (math.ceil(limits["seconds"]) + 2) * PROCESSORS
     _limit(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
     if with_memory:
         _limit(resource.RLIMIT_AS, limits["memory_bytes"])
     _limit(resource.RLIMIT_FSIZE, limits["file_bytes"])
     _limit(resource.RLIMIT_NOFILE, limits["open_files"])
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_MEMLOCK, 0)
-    _limit(resource.RLIMIT_MSGQUEUE, 0)
     if with_processes:
         _limit(resource.RLIMIT_NPROC, limits["processes"])
 

@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from .linux import syscall
@@ -30,6 +31,7 @@ BIND_TCP, CONNECT_TCP = 1, 2
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
 
 
+@cache
 def abi() -> int:
     """The kernel's Landlock version, 0 where it has none."""
     try:

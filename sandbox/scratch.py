@@ -15,6 +15,7 @@ from typing import Any
 
 PREFIX = "tandem-tools-"
 SECONDS_UNTIL_STALE = 60
+LONGEST_TICK, COARSE = 20_000_000, 1_000_000
 
 
 class Base:
@@ -61,23 +62,54 @@ class Room:
         path.mkdir(mode=0o700)
         self.path = path
         self._owner = owner
-        self._calls = 0
+        self._made = 0
+        self._scratch = ""
+        self._untouched: tuple[int, int] | None = None
+        self._given_at = 0
         self._give(path)
 
-    def make_scratch(self) -> str:
-        """A new empty directory."""
-        self._calls += 1
-        scratch = self.path / str(self._calls)
+    def make_scratch(self) -> None:
+        """Have a new empty directory ready, ahead of the call."""
+        if self._scratch:
+            return
+        self._made += 1
+        scratch = self.path / str(self._made)
         scratch.mkdir(mode=0o700)
         self._give(scratch)
-        return str(scratch)
+        self._scratch = str(scratch)
+        self._untouched = self._changes()
+
+    def take_scratch(self) -> str:
+        """The directory of the call that begins now."""
+        self.make_scratch()
+        self._given_at = time.time_ns()
+        return self._scratch
 
     def empty(self) -> None:
-        """Remove what the call left, and what it did to the room."""
+        """Remove what the call left, and what it did to the room. A directory that it never touched is as good as new."""
+        if self._is_untouched():
+            return
+        self._scratch = ""
         self.path.chmod(0o700)
         with os.scandir(self.path) as entries:
             for entry in entries:
                 self._remove(entry)
+
+    def _is_untouched(self) -> bool:
+        """Whether nothing was done to the room and the directory, not even undone again: the kernel notes the time of
+        each change, which no tool can set, in ticks of some milliseconds. Where it notes them more coarsely we cannot know."""
+        noted = self._untouched
+        if noted is None or noted != self._changes():
+            return False
+        is_old = self._given_at - max(noted) > LONGEST_TICK
+        return is_old and all(time % COARSE for time in noted)
+
+    def _changes(self) -> tuple[int, int] | None:
+        """When the room and the directory were last changed, in nanoseconds; None where that cannot be told."""
+        try:
+            return os.stat(self.path).st_ctime_ns, os.lstat(self._scratch).st_ctime_ns  # noqa: PTH116
+        except OSError:
+            return None
 
     def _remove(self, entry: os.DirEntry[str]) -> None:
         if not entry.is_dir(follow_symlinks=False):

@@ -30,13 +30,16 @@ from .frames import FrameKind, pack, receive_request
 from .levels import Guard
 from .report import ReportKind, ReportMemory
 from .scratch import Room
-from .specs import Language
+from .specs import Language, Limits, Network
 from .watch import Ending, Watch
 
 COUNT = struct.Struct("=q")
 CALLS_IN_A_LIFE = 64
 FIRST_SPARE_UID, SPARE_UIDS = 64000, 1000
 SMALLEST_PID_MAX = 301
+USUAL_PROCESSES = max(SMALLEST_PID_MAX, Limits().processes)
+# What a call comes with: its connection, and its switch where it has a way to the server.
+KINDS = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 PID_MAX = Path("/proc/sys/kernel/pid_max")
 
 
@@ -87,7 +90,8 @@ def _serve_calls(post: Post) -> None:
     bench = _Bench(post, _settle(post))
     try:
         for _ in range(CALLS_IN_A_LIFE):
-            bench.prepare(USUAL_CAPACITY, ())
+            bench.prepare(USUAL_CAPACITY, (), bench.network)
+            bench.room.make_scratch()
             taken = _next_call(post)
             if taken is None:
                 return
@@ -144,7 +148,9 @@ def _next_call(post: Post) -> tuple[socket.socket, socket.socket | None] | None:
         if not message or not fds:
             return None
         post.say("-")
-        connection, *switches = (socket.socket(fileno=fd) for fd in fds)
+        connection, *switches = (
+            socket.socket(socket.AF_UNIX, kind, 0, fd) for kind, fd in zip(KINDS, fds, strict=False)
+        )
         return connection, next(iter(switches), None)
 
 
@@ -158,16 +164,25 @@ class _Bench:
         self._uid = FIRST_SPARE_UID + post.number % SPARE_UIDS
         self.room = Room(post.base / str(post.number), self._uid if Guard.OWN_USER in on else None)
         self._child: WaitingChild | None = None
+        self._spent: WaitingChild | None = None
+        self.network = Network.WEB
+        self._highest_pid = 0
+        self._limit_namespace(USUAL_PROCESSES)
 
-    def prepare(self, capacity: int, writable_paths: Sequence[str]) -> WaitingChild:
-        """Have a child waiting whose report may be that long, and that may write to these paths and no others."""
+    def prepare(self, capacity: int, writable_paths: Sequence[str], network: Network) -> WaitingChild:
+        """Have a child waiting whose report may be that long, that may write to these paths and no others, and that may
+        use at least this network."""
+        if self._spent is not None:
+            # Left until now: nobody waits for it.
+            self._spent.memory.close()
+            self._spent = None
         child = self._child
-        if child is not None and (child.capacity < capacity or child.writable_paths != tuple(writable_paths)):
+        if child is not None and not child.suits(capacity, writable_paths, network):
             self._discard(child)
             child = None
         if child is None:
             room = str(self.room.path)
-            child = WaitingChild(self.post.confinement, room, self._uid, capacity, writable_paths)
+            child = WaitingChild(self.post.confinement, room, self._uid, capacity, writable_paths, network)
         self._child = child
         return child
 
@@ -175,11 +190,14 @@ class _Bench:
         """Run the tool to its end, whichever it is. Returns the last frames for the server."""
         call = json.loads(payload)
         limits = call["limits"]
-        child = self.prepare(capacity_for(limits), call["writable_paths"])
+        wanted = Network(call["network"])
+        child = self.prepare(capacity_for(limits), call["writable_paths"], wanted)
+        # The next call is likely to be of the same kind. Less of a network can still be had later, more cannot.
+        self.network = Network.FULL if wanted is Network.FULL else Network.WEB
         self._child = None
-        self._limit_namespace(limits["processes"])
+        self._limit_namespace(max(SMALLEST_PID_MAX, limits["processes"]))
         started = time.monotonic()
-        child.begin(payload, self.room.make_scratch(), switch)
+        child.begin(payload, self.room.take_scratch(), switch)
         if switch is not None:
             switch.close()
         counts = Guard.PROCESS_LIMIT not in self.post.confinement.on
@@ -189,9 +207,8 @@ class _Bench:
         status = end_all(self._containment, child.pid)
         seconds = time.monotonic() - started
         watch.close()
-        frames = _last_frames(ending, status, seconds, child.memory, watch)
-        child.memory.close()
-        return frames
+        self._spent = child
+        return _last_frames(ending, status, seconds, child.memory, watch)
 
     def clear(self) -> None:
         """The end of it."""
@@ -204,11 +221,14 @@ class _Bench:
         child.discard()
         self._child = None
 
-    def _limit_namespace(self, processes: int) -> None:
+    def _limit_namespace(self, highest: int) -> None:
         """Root is exempt from RLIMIT_NPROC; a process namespace has its own highest process number instead."""
+        if highest == self._highest_pid:
+            return
+        self._highest_pid = highest
         on = self.post.confinement.on
         if on >= {Guard.PROCESS_LIMIT, Guard.PROCESS_NAMESPACE} and Guard.OWN_USER not in on and self.post.uid == 0:
-            PID_MAX.write_text(str(max(SMALLEST_PID_MAX, processes)))
+            PID_MAX.write_text(str(highest))
 
 
 def _last_frames(ending: Ending, status: int, seconds: float, memory: ReportMemory, watch: Watch) -> bytes:

@@ -99,6 +99,7 @@ class Watch:
         self._memory = memory
         self._scratch = {"most_bytes": limits["scratch_bytes"], "most_files": limits["scratch_files"]}
         self._look_at = 0.0
+        self._child = child
         self._child_fd = os.pidfd_open(child.pid)
         self._reasons = {
             connection.fileno(): Ending.CANCELLED,
@@ -128,6 +129,7 @@ class Watch:
 
     def close(self) -> None:
         """Forward what is left in the pipes: nothing that could write to them is alive any more."""
+        self._child.let_output_end()
         for fd, pipe in self._pipes.items():
             while pipe.forward():
                 pass

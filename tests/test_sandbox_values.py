@@ -9,7 +9,9 @@ import enum
 import os
 import struct
 import sys
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Optional
@@ -235,7 +237,7 @@ def test_a_room_is_emptied_whatever_was_left_in_it(tmp_path: Path) -> None:
     kept.mkdir()
     (kept / "file").touch()
     room = Room(tmp_path / "room", None)
-    scratch = Path(room.make_scratch())
+    scratch = Path(room.take_scratch())
     (scratch / "link").symlink_to(kept)
     (room.path / "stray").touch()
     (room.path / "link").symlink_to(kept)
@@ -247,6 +249,44 @@ def test_a_room_is_emptied_whatever_was_left_in_it(tmp_path: Path) -> None:
     assert (kept / "file").exists()
     remove_tree(room.path)
     assert not room.path.exists()
+
+
+TOUCHES: dict[str, Callable[[Path], object]] = {
+    "a file": lambda scratch: (scratch / "file").touch(),
+    "a file that is gone": lambda scratch: [(scratch / "file").touch(), (scratch / "file").unlink()],
+    "times": lambda scratch: os.utime(scratch, (1, 1)),
+    "mode": lambda scratch: [scratch.chmod(0o755), scratch.chmod(0o700)],
+    "beside it": lambda scratch: (scratch.parent / "stray").touch(),
+    "beside it, gone": lambda scratch: ([(scratch.parent / "stray").mkdir(), (scratch.parent / "stray").rmdir()]),
+    "removed": lambda scratch: scratch.rmdir(),
+    "replaced": lambda scratch: [scratch.rmdir(), scratch.mkdir(0o700)],
+}
+
+
+@pytest.mark.parametrize("touch", TOUCHES.values(), ids=TOUCHES.keys())
+def test_only_a_directory_that_was_never_touched_is_used_again(tmp_path: Path, touch: Callable[[Path], object]) -> None:
+    room = Room(tmp_path / "room", None)
+    room.make_scratch()
+    time.sleep(0.05)
+    first = room.take_scratch()
+    room.empty()
+    assert room.take_scratch() == first
+
+    touch(Path(first))
+    room.empty()
+    second = room.take_scratch()
+
+    assert second != first
+    assert [str(path) for path in room.path.iterdir()] == [second]
+    assert list(Path(second).iterdir()) == []
+
+
+def test_a_directory_that_was_made_a_moment_ago_is_not_used_again(tmp_path: Path) -> None:
+    """A change within the same tick of the kernel's clock would not be seen."""
+    room = Room(tmp_path / "room", None)
+    first = room.take_scratch()
+    room.empty()
+    assert room.take_scratch() != first
 
 
 def test_what_a_killed_server_left_is_removed_and_what_is_held_is_not(tmp_path: Path) -> None:
