@@ -5,8 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 ROUNDS ?= 100
-# Faults of whole servers, several processes and restarts of Postgres and Redis: with `make chaos`.
-FAULTS := tests/test_on_postgres.py
 
 ifneq ($(filter run test check bench shots chaos,$(MAKECMDGOALS)),)
 ifeq ($(wildcard $(BIN)/python),)
@@ -21,7 +19,7 @@ endif
 .PHONY: help run test check bench shots chaos
 help:
 	@echo "make run     start the dashboard (prints the link to open)"
-	@echo "make test    run every test but those of make chaos"
+	@echo "make test    run every test"
 	@echo "make check   formatting, lint, types, layers, templates, migrations"
 	@echo "make bench   measure what parallel calls gain and what a call costs"
 	@echo "make chaos   kill workers, Postgres and Redis in the middle of runs, $(ROUNDS) times each (ROUNDS=)"
@@ -32,7 +30,7 @@ run: $(VENV)/.runs
 
 test: $(VENV)/.tests
 	@scripts/test-programs
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --ignore $(FAULTS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.tests
 	$(BIN)/ruff format --check .
@@ -48,7 +46,6 @@ bench: $(VENV)/.tests
 
 chaos: $(VENV)/.tests
 	@scripts/test-programs
-	@$(BIN)/python -m pytest $(FAULTS)
 	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --on sqlite --hits worker
 	@for hits in worker postgres redis; do $(BIN)/python -m tests.chaos --rounds $(ROUNDS) --on postgres --hits $$hits || exit 1; done
 
