@@ -4,6 +4,10 @@ FROM python:3.11-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 \
     ADE_HOST=0.0.0.0 ADE_PORT=8283 ADE_DATA_DIR=/data
 
+# Debian's packages that tools may use besides, for example --build-arg EXTRA_PACKAGES="nodejs npm" (see docs/sandbox.md).
+ARG EXTRA_PACKAGES=""
+RUN if [ -n "$EXTRA_PACKAGES" ]; then apt-get update && apt-get install --yes --no-install-recommends $EXTRA_PACKAGES && rm -rf /var/lib/apt/lists/*; fi
+
 RUN useradd --system --user-group --uid 10001 --home-dir /data --shell /usr/sbin/nologin tandem \
     && install -d -o tandem -g tandem -m 0700 /data
 WORKDIR /app

@@ -37,6 +37,8 @@ ADE_METRICS_PORT = env.whole("ADE_METRICS_PORT", 0)
 # Its other variables are read by OpenTelemetry itself.
 OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT")
 ADE_PUBLIC_URL = env.text("ADE_PUBLIC_URL").rstrip("/")
+# Where the tools of this process reach the API: its own address, unless a worker runs without a web server.
+ADE_API_URL = env.text("ADE_API_URL").rstrip("/")
 ADE_TOOL_PATHS = tuple(env.listed("ADE_TOOL_PATHS"))
 ADE_SANDBOX = env.choice("ADE_SANDBOX", ("auto", "strict", "bwrap"))
 # Off: whoever may add a server could start any program on this machine.

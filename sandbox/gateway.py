@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from .specs import ServerAccess
 
@@ -58,6 +59,8 @@ class Gateway:
                     task = carrying.create_task(self._carry(near, access))
                     own.add(task)
                     task.add_done_callback(own.discard)
+                    # Also where it was cancelled before it began.
+                    task.add_done_callback(partial(_close, near))
 
     async def _carry(self, near: socket.socket, access: ServerAccess) -> None:
         self._open += 1
@@ -81,23 +84,36 @@ def _hand_over(switch: socket.socket) -> socket.socket | None:
     return near
 
 
+def _close(connection: socket.socket, _: asyncio.Task[None]) -> None:
+    connection.close()
+
+
 async def _carry(near: socket.socket, access: ServerAccess) -> None:
     """Bytes both ways until one side hangs up. The server's last words still reach the tool."""
     from_tool, to_tool = await asyncio.open_unix_connection(sock=near)
     try:
-        from_server, to_server = await asyncio.open_connection(access.host, access.port)
-    except OSError:
-        to_tool.transport.abort()
-        return
-    ways = [asyncio.create_task(_pour(from_tool, to_server)), asyncio.create_task(_pour(from_server, to_tool))]
-    try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        # Where the server does not answer, the tool sees a connection that is closed at once.
+        with suppress(OSError):
+            from_server, to_server = await asyncio.open_connection(access.host, access.port)
+            try:
+                await _exchange((from_tool, to_server), (from_server, to_tool))
+            finally:
+                to_server.transport.abort()
         to_tool.close()
-        to_server.transport.abort()
+        with suppress(OSError):
+            await to_tool.wait_closed()
+    finally:
+        to_tool.transport.abort()
+
+
+async def _exchange(*ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+    pouring = [asyncio.create_task(_pour(source, target)) for source, target in ways]
+    try:
+        await asyncio.wait(pouring, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in pouring:
+            one.cancel()
+        await asyncio.gather(*pouring, return_exceptions=True)
 
 
 async def _pour(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -58,11 +58,13 @@ class ServerAccess:
     host: str
     port: int
     token: str = field(repr=False)
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """The base URL for clients."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

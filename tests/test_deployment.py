@@ -84,6 +84,13 @@ def test_the_health_checks_ask_where_somebody_answers(services: dict[str, Any]) 
     assert "127.0.0.1" in services["web"]["environment"]["ADE_ALLOWED_HOSTS"].split(",")
 
 
+@pytest.mark.parametrize("name", ["worker-1", "worker-2"])
+def test_tools_of_a_worker_reach_the_api_of_the_web_server(name: str, services: dict[str, Any]) -> None:
+    url = services[name]["environment"]["ADE_API_URL"]
+    assert url == "http://web:8283"
+    assert "web" in services["web"]["environment"]["ADE_ALLOWED_HOSTS"].split(",")
+
+
 def test_the_readme_lists_every_variable_and_no_other() -> None:
     listed = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
     assert listed == variables(SETTINGS) | {"ADE_SECRET_KEY", "ADE_ENCRYPTION_KEY"}

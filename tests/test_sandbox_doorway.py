@@ -8,32 +8,33 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import pytest_asyncio
+from pytest_django import Settings
 
 from sandbox.forkserver import ForkServerSandbox
 from sandbox.gateway import MOST_OF_A_CALL
 from sandbox.lending import CLIENT
 from sandbox.specs import Network, Outcome, SandboxCall, ServerAccess
 from tests.sandboxes import LEVELS, call_of, eventually
-from tools.client_access import asks_for_access, asks_for_client
+from tools.client_access import access_for, asks_for_access, asks_for_client
 
 
 class Answer(BaseHTTPRequestHandler):
     """Tells what it was asked, and counts who is connected."""
 
     protocol_version = "HTTP/1.1"
-    connected = 0
+    connected: ClassVar[set[object]] = set()
 
     def setup(self) -> None:
         super().setup()
-        type(self).connected += 1
+        self.connected.add(self.client_address)
 
     def finish(self) -> None:
         super().finish()
-        type(self).connected -= 1
+        self.connected.discard(self.client_address)
 
     def do_GET(self) -> None:
         body = f'{{"status": "{self.path}", "version": "{self.headers["Authorization"]}"}}'.encode() + b" " * 300_000
@@ -99,7 +100,7 @@ def tool():
         return len(list(pool.map(lambda _: client.health(), range(40))))
 """
     assert (await box.run(asking(source, access))).text == "40"
-    assert await eventually(lambda: Answer.connected == 0), "connections outlived their call"
+    assert await eventually(lambda: not Answer.connected), "connections outlived their call"
 
 
 async def test_connections_beyond_the_limit_are_refused(box: ForkServerSandbox, access: ServerAccess) -> None:
@@ -187,7 +188,7 @@ def is_switch(fd):
         return False
 """
     assert (await box.run(asking(source, access))).text == "done"
-    assert await eventually(lambda: Answer.connected == 0)
+    assert await eventually(lambda: not Answer.connected)
     good = "def tool(client): return client.health().status"
     assert (await box.run(asking(good, access))).text == "/v1/health/"
 
@@ -241,7 +242,7 @@ def tool(port):
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
-    assert await eventually(lambda: Answer.connected == 0)
+    assert await eventually(lambda: not Answer.connected)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +264,24 @@ def tool(port):
 async def test_only_tools_that_ask_are_given_a_way(source: str, client: bool, token: bool) -> None:
     assert asks_for_client(source, "python") is client
     assert asks_for_access(source, "python") is token
+
+
+@pytest.mark.parametrize(
+    ("host", "given", "url"),
+    [
+        ("127.0.0.1", "", "http://127.0.0.1:8283"),
+        ("0.0.0.0", "", "http://127.0.0.1:8283"),
+        ("::", "", "http://[::1]:8283"),
+        ("10.0.0.5", "", "http://10.0.0.5:8283"),
+        ("127.0.0.1", "http://web:9000", "http://web:9000"),
+        ("127.0.0.1", "https://agents.example.org", "https://agents.example.org:443"),
+    ],
+)
+async def test_tools_reach_their_own_server_or_the_one_that_is_named(
+    settings: Settings, host: str, given: str, url: str
+) -> None:
+    settings.ADE_HOST, settings.ADE_PORT, settings.ADE_API_URL = host, 8283, given
+    assert access_for("t").url == url
 
 
 async def test_typescript_asks_by_the_variables(tmp_path: Path) -> None:

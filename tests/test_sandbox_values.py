@@ -251,20 +251,35 @@ def test_a_room_is_emptied_whatever_was_left_in_it(tmp_path: Path) -> None:
     assert not room.path.exists()
 
 
-TOUCHES: dict[str, Callable[[Path], object]] = {
+def touch_and_remove(path: Path) -> None:
+    path.touch()
+    path.unlink()
+
+
+def change_mode_and_back(path: Path) -> None:
+    path.chmod(0o755)
+    path.chmod(0o700)
+
+
+def replace_directory(path: Path) -> None:
+    path.rmdir()
+    path.mkdir(0o700)
+
+
+TOUCHES: dict[str, Callable[[Path], None]] = {
     "a file": lambda scratch: (scratch / "file").touch(),
-    "a file that is gone": lambda scratch: [(scratch / "file").touch(), (scratch / "file").unlink()],
+    "a file that is gone": lambda scratch: touch_and_remove(scratch / "file"),
     "times": lambda scratch: os.utime(scratch, (1, 1)),
-    "mode": lambda scratch: [scratch.chmod(0o755), scratch.chmod(0o700)],
+    "mode": change_mode_and_back,
     "beside it": lambda scratch: (scratch.parent / "stray").touch(),
-    "beside it, gone": lambda scratch: ([(scratch.parent / "stray").mkdir(), (scratch.parent / "stray").rmdir()]),
+    "beside it, gone": lambda scratch: touch_and_remove(scratch.parent / "stray"),
     "removed": lambda scratch: scratch.rmdir(),
-    "replaced": lambda scratch: [scratch.rmdir(), scratch.mkdir(0o700)],
+    "replaced": replace_directory,
 }
 
 
 @pytest.mark.parametrize("touch", TOUCHES.values(), ids=TOUCHES.keys())
-def test_only_a_directory_that_was_never_touched_is_used_again(tmp_path: Path, touch: Callable[[Path], object]) -> None:
+def test_only_a_directory_that_was_never_touched_is_used_again(tmp_path: Path, touch: Callable[[Path], None]) -> None:
     room = Room(tmp_path / "room", None)
     room.make_scratch()
     time.sleep(0.05)

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -13,6 +14,7 @@ from sandbox.specs import ServerAccess
 from tools.typescript import TYPESCRIPT
 
 CLIENT = "client"
+PORTS = {"http": 80, "https": 443}
 # What the SDKs read from the environment, and tools that make a client of their own.
 VARIABLES = ("LETTA_API_KEY", "LETTA_BASE_URL", "LETTA_AGENT_ID")
 _ASKS_FOR_VARIABLES = re.compile("LETTA_API_KEY|LETTA_BASE_URL|letta_client|letta-client")
@@ -43,7 +45,10 @@ def asks_for_client(source: str, language: str) -> bool:
 
 
 def access_for(token: str) -> ServerAccess:
-    """The way to this very process, which serves the API where it runs tools."""
+    """The way to this very process, or to where the settings say that the API is served."""
+    if settings.ADE_API_URL:
+        url = urlsplit(settings.ADE_API_URL)
+        return ServerAccess(url.hostname or "", url.port or PORTS.get(url.scheme, 80), token, url.scheme)
     return ServerAccess(_ANYWHERE.get(settings.ADE_HOST, settings.ADE_HOST), settings.ADE_PORT, token)
 
 
