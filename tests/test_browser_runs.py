@@ -213,7 +213,7 @@ def test_stop_ends_everything_and_each_call_says_what_became_of_it(
     running = chat.locator(".chat-run").last.locator('.call[data-state="running"]', has_text=SLOW)
     expect(running).to_be_visible(timeout=30_000)
     waiting = send(chat, f"Use {QUICK}")
-    expect(chat.locator(f"#chat-{waiting}")).to_contain_text("waits its turn")
+    expect(chat.locator(f"#chat-{waiting}")).to_contain_text("in line: an agent has one run at a time")
     chat.get_by_role("button", name="Stop", exact=True).click()
     chat.locator("#confirm").get_by_role("button", name="Stop").click()
     stopped = chat.locator('.call[data-state="cancelled"]', has_text=SLOW).last
